@@ -25,7 +25,7 @@ def clean(notebook):
         The same notebook.
 
     >>> notebook = nbformat.v4.new_notebook(metadata={"widgets": {"state": 1}})
-    >>> notebook.cells = [nbformat.v4.new_code_cell("1", metadata={"execution": {"busy": "2026"}, "tags": []})]
+    >>> notebook.cells = [nbformat.v4.new_code_cell("1", metadata={"execution": {"busy": "2026"}})]
     >>> clean(notebook).metadata.keys(), notebook.cells[0].metadata
     (dict_keys(['kernelspec', 'language_info', 'jupytext']), {})
     """

@@ -1,0 +1,179 @@
+"""What a lesson may not be: pure functions, each from text or a notebook to a list of problems."""
+
+import ast
+import re
+
+import jupytext
+import nbformat
+
+MAX_BYTES = 300_000
+MODULES = {"torch", "numpy", "matplotlib", "math", "io", "time"}  # beside vqlab and vqlab.classroom
+
+CJK = re.compile(r"[\u3400-\u9fff]")
+LATIN = re.compile(r"[A-Za-z]")
+BLOCK = re.compile(r'<div lang="(\w+)">(.*?)</div>', re.DOTALL)
+HEADING = re.compile(r"^#{1,6} .*$", re.MULTILINE)
+CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
+MATH = re.compile(r"\$\$.*?\$\$|\$[^$\n]+\$", re.DOTALL)
+LINK_TARGET = re.compile(r"\]\([^)]*\)|https?://\S+|<[^>]*>")
+BIG_NUMBER = re.compile(r"\d+\.\d+|\d{2,}")
+
+
+def in_both(text):
+    """Whether a text has Chinese and English in it."""
+    return bool(text and CJK.search(text) and LATIN.search(text))
+
+
+def pair_problems(ipynb, percent):
+    """Compare the two twins cell by cell, as jupytext would write and read them."""
+    notebook = nbformat.reads(ipynb, as_version=4)
+    written = jupytext.reads(jupytext.writes(notebook, "py:percent"), "py:percent").cells
+    twin = jupytext.reads(percent, "py:percent").cells
+    problems = []
+    if re.search(r"jupytext_version", percent):
+        problems.append("the twin names a jupytext version")
+    if len(written) != len(twin):
+        problems.append(f"{len(written)} cells in the notebook, {len(twin)} in its twin")
+    for number, (left, right) in enumerate(zip(written, twin, strict=False)):
+        for part in ("cell_type", "source", "metadata"):
+            if left[part] != right[part]:
+                problems.append(f"cell {number}: {part} differs: {left[part]!r}, twin {right[part]!r}")
+    return problems
+
+
+def language_problems(markdown):
+    """Check one markdown cell: headings `中文 · English`, all else in pairs of zh and en blocks."""
+    blocks = BLOCK.findall(markdown)
+    problems = []
+    opened, closed = len(re.findall(r"<div\b", markdown)), markdown.count("</div>")
+    if opened != closed:
+        problems.append(f"{opened} <div> opened, {closed} closed")
+    languages = [language for language, _ in blocks]
+    if languages != ["zh", "en"] * (len(blocks) // 2):
+        problems.append(f"blocks {languages}, expected zh, en in turn")
+    for language, text in blocks:
+        if not (text.startswith("\n\n") and text.endswith("\n\n")):
+            problems.append(f"{language} block: no blank line inside its tags, so markdown stays raw")
+        if HEADING.search(CODE.sub("", text)):
+            problems.append(f"{language} block: a heading inside; it belongs outside, in both languages")
+        prose = MATH.sub("", CODE.sub("", text))
+        chinese, latin = len(CJK.findall(prose)), len(LATIN.findall(prose))
+        if (language == "zh" and not chinese) or (language == "en" and (not latin or chinese > latin)):
+            problems.append(f"{language} block: not in that language: {text.strip()[:60]!r}")
+        if language == "zh":
+            problems += typography_problems(text)
+    numbers = [sorted(BIG_NUMBER.findall(LINK_TARGET.sub("", text))) for _, text in blocks]
+    for chinese, english in zip(numbers[0::2], numbers[1::2], strict=False):
+        if chinese != english:
+            problems.append(f"numbers differ: zh {chinese}, en {english}")
+    outside = BLOCK.sub("", markdown)
+    for heading in HEADING.findall(outside):
+        left, dot, right = heading.partition(" · ")
+        if not (dot and CJK.search(left) and LATIN.search(right) and not CJK.search(right)):
+            problems.append(f"heading {heading!r}, expected `中文 · English`")
+        problems += typography_problems(left)
+    outside = re.sub(r"\$\$.*?\$\$|^---$", "", HEADING.sub("", outside), flags=re.DOTALL | re.MULTILINE)
+    if outside.strip():
+        problems.append(f"text outside the language blocks: {outside.strip()[:60]!r}")
+    return problems
+
+
+def typography_problems(chinese):
+    """Full-width punctuation after Chinese, a space between Chinese and Latin, numbers, code, formulas."""
+    plain = re.sub(r"[*_]", "", MATH.sub("x", CODE.sub("x", LINK_TARGET.sub("", chinese))))
+    han = r"[\u3400-\u9fff]"
+    return ([f"no space between Chinese and Latin: {found!r}"
+             for found in re.findall(f"{han}[A-Za-z0-9]|[A-Za-z0-9%]{han}", plain)]
+            + [f"half-width punctuation: {found!r}" for found in re.findall(f"{han}[,;:!?]", plain)])
+
+
+def code_problems(source, public):
+    """Check one code cell: plain Python, public names only.
+
+    Args:
+        source: the cell.
+        public: module name -> its public names, e.g. {"vqlab": {"psnr"}, "vqlab.classroom": {...}}.
+    """
+    try:
+        tree = ast.parse(source)
+    except SyntaxError as error:
+        return [f"not plain Python: {error.msg} (line {error.lineno})"]
+    problems = []
+    if source.rstrip().endswith(";"):
+        problems.append("ends with ';', which nbval does not honour; end with plt.show() or `_ =`")
+    if re.search(r"^\s*#\s*NBVAL_", source, re.MULTILINE):
+        problems.append("an NBVAL comment, expected a cell tag")
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            problems += [_module_problem(name.name, public) for name in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            module = node.module or "."
+            problems.append(_module_problem(module, public))
+            for name in node.names:
+                if name.name == "*":
+                    problems.append(f"from {module} import *")
+                elif module in public and f"{module}.{name.name}" not in public:
+                    problems.append(_name_problem(module, name.name, public))
+        elif isinstance(node, ast.Attribute):
+            module = ast.unparse(node.value)
+            if module in public and f"{module}.{node.attr}" not in public:
+                problems.append(_name_problem(module, node.attr, public))
+        name = getattr(node, "id", None) or getattr(node, "attr", None) or ""
+        if name.strip("_") and name.startswith("_") and not (name.startswith("__") and name.endswith("__")):
+            problems.append(f"private name {name}")
+    return [problem for problem in problems if problem]
+
+
+def _module_problem(module, public):
+    if module not in public and module.partition(".")[0] not in MODULES:
+        return f"imports {module}, expected one of {sorted(MODULES | set(public))}"
+
+
+def _name_problem(module, name, public):
+    if name not in public[module]:
+        return f"{module}.{name} is not in {module}.__all__"
+
+
+def stored_problems(ipynb):
+    """Check what is saved: small, whole, without errors or widget state, every picture described."""
+    notebook = nbformat.reads(ipynb, as_version=4)
+    problems = []
+    size = len(ipynb.encode())
+    if size > MAX_BYTES:
+        problems.append(f"{size // 1000} kB, expected at most {MAX_BYTES // 1000}")
+    if "widgets" in notebook.metadata:
+        problems.append("saved widget state (metadata.widgets)")
+    if "version" in notebook.metadata.get("language_info", {}):
+        problems.append("names the Python version it ran on")
+    code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
+    counts = [cell.execution_count for cell in code]
+    if counts != list(range(1, len(code) + 1)):
+        problems.append(f"not run once from top to bottom: execution counts {counts}")
+    for number, cell in enumerate(notebook.cells):
+        if "execution" in cell.metadata:
+            problems.append(f"cell {number}: execution times")
+        for output in cell.get("outputs", []):
+            problems += [f"cell {number}: {problem}" for problem in output_problems(output)]
+    return problems
+
+
+def output_problems(output):
+    """Check one saved output: no error, no warning on stderr, pictures with an alt text in both languages."""
+    if output["output_type"] == "error":
+        return [f"a stored error: {output['ename']}: {output['evalue']}"]
+    if output["output_type"] == "stream":
+        warned = output["name"] == "stderr" and "Warning" in output["text"]
+        return [f"a stored warning: {output['text'][:200]}"] if warned else []
+    problems = []
+    for mime, data in output["data"].items():
+        about = output["metadata"]
+        if mime.startswith("image/") and not in_both(about.get(mime, {}).get("alt") or about.get("alt")):
+            problems.append(f"{mime} without an alt text in both languages")
+        if mime == "text/html":
+            for tag in re.findall(r"<img\b[^>]*>", "".join(data)):
+                alt = re.search(r'alt="([^"]*)"', tag)
+                if not in_both(alt and alt[1]):
+                    problems.append(f"<img> without an alt text in both languages: {tag[:80]}")
+        if "widget-view" in mime and not any(m.startswith("image/") for m in output["data"]):
+            problems.append("a widget without a saved picture: GitHub would show nothing")
+    return problems

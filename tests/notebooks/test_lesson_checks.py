@@ -1,0 +1,139 @@
+"""A check that cannot fail checks nothing: each one is shown a good lesson and every way to spoil it."""
+
+import lesson_checks as checks
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+TEXT = """## 1. 码本 · Codebook
+
+<div lang="zh">
+
+有 16 个码字。
+
+</div>
+<div lang="en">
+
+16 codes.
+
+</div>"""
+TWIN = "# %% [markdown]\n# # 甲 · A\n\n# %%\n1 + 1\n"
+PUBLIC = {"vqlab": {"psnr"}, "vqlab.classroom": {"language_switch"}}
+
+
+@pytest.mark.parametrize("good", [
+    TEXT,
+    "# 甲 · A",
+    "# 00 一张照片 · A photograph\n\n---\n\n$$e = mc^2$$",
+    TEXT.replace("码字。", "码字，`# 不是标题`，$K = 16$ 个。").replace("16 codes", "16 codes, $K = 16$"),
+])
+def test_good_text_passes(good):
+    assert checks.language_problems(good) == []
+
+
+@pytest.mark.parametrize("bad, problem", [
+    ("Just prose.", "outside the language blocks"),
+    (TEXT + "\n\nand more", "outside the language blocks"),
+    (TEXT.replace("</div>", "", 1), "2 <div> opened, 1 closed"),
+    (TEXT.replace('lang="en"', 'lang="zh"'), "expected zh, en in turn"),
+    (TEXT.partition('<div lang="en">')[0], "expected zh, en in turn"),
+    (TEXT.replace(' · Codebook', ""), "expected `中文 · English`"),
+    (TEXT.replace('码本 · Codebook', "Codebook · 码本"), "expected `中文 · English`"),
+    (TEXT.replace("16 codes.", "## 码 · Code\n\n16 codes."), "a heading inside"),
+    (TEXT.replace("16 codes.", "有 16 个码字。"), "en block: not in that language"),
+    (TEXT.replace("有 16 个码字。", "16 codes."), "zh block: not in that language"),
+    (TEXT.replace("\n\n16 codes.", "\n16 codes."), "no blank line"),
+    (TEXT.replace("16 codes", "32 codes"), "numbers differ"),
+    (TEXT.replace("有 16 个", "有16 个"), "no space between Chinese and Latin"),
+    (TEXT.replace("有 16 个", "有 `K`个，16 个"), "no space between Chinese and Latin"),
+    (TEXT.replace("个码字。", "个,码字。"), "half-width punctuation"),
+])
+def test_bad_text_is_named(bad, problem):
+    assert problem in "; ".join(checks.language_problems(bad))
+
+
+def notebook_of(*cells, **metadata):
+    return nbformat.writes(new_notebook(cells=list(cells), metadata=metadata))
+
+
+def test_twins():
+    pair = [new_markdown_cell("# 甲 · A"), new_code_cell("1 + 1")]
+    assert checks.pair_problems(notebook_of(*pair), TWIN) == []
+    spoiled = {
+        "source differs": TWIN.replace("1 + 1", "1 + 2"),
+        "metadata differs": TWIN.replace("# %%\n1", '# %% tags=["a"]\n1'),
+        "cell_type differs": TWIN.replace(" [markdown]", ""),
+        "2 cells in the notebook, 3 in its twin": TWIN + "\n# %%\n2\n",
+        "names a jupytext version": "# ---\n# jupyter:\n#   jupytext:\n#     text_representation:\n"
+                                    "#       jupytext_version: 1.19.6\n# ---\n\n" + TWIN,
+    }
+    for problem, twin in spoiled.items():
+        assert problem in "; ".join(checks.pair_problems(notebook_of(*pair), twin))
+
+
+@pytest.mark.parametrize("good", [
+    "import torch\nimport numpy as np\nimport matplotlib.pyplot as plt\n_ = torch.ones(1)",
+    "from vqlab import psnr\nfrom vqlab.classroom import language_switch\nimport vqlab\nvqlab.psnr",
+    "from vqlab import classroom\nclass A(nn.Module):\n    def __init__(self):\n        super().__init__()",
+])
+def test_good_code_passes(good):
+    assert checks.code_problems(good, PUBLIC) == []
+
+
+@pytest.mark.parametrize("bad, problem", [
+    ("import sys\nsys.path.append('.')", "imports sys"),
+    ("from helpers import draw", "imports helpers"),
+    ("from . import draw", "imports ."),
+    ("from vqlab.codebook import nearest_code", "imports vqlab.codebook"),
+    ("from vqlab import secret", "vqlab.secret is not in vqlab.__all__"),
+    ("import vqlab\nvqlab.secret()", "vqlab.secret is not in vqlab.__all__"),
+    ("from vqlab import *", "import *"),
+    ("vq._cache", "private name _cache"),
+    ("_hidden = 1", "private name _hidden"),
+    ("%matplotlib inline", "not plain Python"),
+    ("plt.plot([1]);", "ends with ';'"),
+    ("# NBVAL_SKIP\n1", "expected a cell tag"),
+])
+def test_bad_code_is_named(bad, problem):
+    assert problem in "; ".join(checks.code_problems(bad, PUBLIC))
+
+
+def output(kind="display_data", metadata=None, **data):
+    return new_output(kind, data={key.replace("_", "/"): value for key, value in data.items()},
+                      metadata=metadata or {})
+
+
+def test_a_well_stored_lesson_passes():
+    described = output(image_png="aaaa", metadata={"image/png": {"alt": "一只猫 a cat"}})
+    html = output(text_html='<img src="x" alt="一只猫 a cat">')
+    printed = new_output("stream", name="stdout", text="1\n")
+    good = notebook_of(new_markdown_cell("# 甲 · A"), new_code_cell(""),
+                       new_code_cell("1", execution_count=1, outputs=[described, html, printed]),
+                       new_code_cell("2", execution_count=2))
+    assert checks.stored_problems(good) == []
+
+
+@pytest.mark.parametrize("bad, problem", [
+    (output(image_png="aaaa"), "without an alt text in both"),
+    (output(image_png="aaaa", metadata={"image/png": {"alt": "a cat"}}), "without an alt text in both"),
+    (output(text_html='<p><img src="x"></p>'), "<img> without an alt"),
+    (output(**{"application_vnd.jupyter.widget-view+json": {"model_id": "1"}}), "without a saved picture"),
+    (new_output("error", ename="ValueError", evalue="no", traceback=[]), "a stored error: ValueError"),
+    (new_output("stream", name="stderr", text="x.py:1: UserWarning: no"), "a stored warning"),
+])
+def test_bad_output_is_named(bad, problem):
+    stored = notebook_of(new_code_cell("1", execution_count=1, outputs=[bad]))
+    assert problem in "; ".join(checks.stored_problems(stored))
+
+
+def test_bad_storage_is_named():
+    def problems(*cells, **metadata):
+        return "; ".join(checks.stored_problems(notebook_of(*cells, **metadata)))
+
+    assert "execution counts [None]" in problems(new_code_cell("1"))
+    assert "execution counts [2, 1]" in problems(new_code_cell("1", execution_count=2),
+                                                 new_code_cell("2", execution_count=1))
+    assert "metadata.widgets" in problems(widgets={"state": {}})
+    assert "Python version" in problems(language_info={"name": "python", "version": "3.11"})
+    assert "execution times" in problems(new_code_cell("", metadata={"execution": {"busy": "now"}}))
+    assert "300 kB, expected" in problems(new_markdown_cell("a" * 300_000))

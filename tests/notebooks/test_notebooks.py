@@ -1,0 +1,47 @@
+"""Every lesson obeys what lesson_checks.py knows; nbval, called by plain pytest, runs them beside this."""
+
+import importlib
+from pathlib import Path
+
+import lesson_checks as checks
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+TWINS = sorted((ROOT / "notebooks" / "py").glob("*.py"))
+
+each_lesson = pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.stem)
+
+
+def cells(lesson, cell_type):
+    numbered = enumerate(nbformat.read(lesson, as_version=4).cells)
+    return [(number, cell.source) for number, cell in numbered if cell.cell_type == cell_type]
+
+
+def test_every_lesson_has_its_twin():
+    assert [lesson.stem for lesson in LESSONS] == [twin.stem for twin in TWINS]
+
+
+@each_lesson
+def test_twins_agree(lesson):
+    twin = lesson.parent / "py" / f"{lesson.stem}.py"
+    assert checks.pair_problems(lesson.read_text("utf-8"), twin.read_text("utf-8")) == []
+
+
+@each_lesson
+def test_every_text_is_in_both_languages(lesson):
+    assert [f"cell {number}: {problem}" for number, source in cells(lesson, "markdown")
+            for problem in checks.language_problems(source)] == []
+
+
+@each_lesson
+def test_stored_outputs(lesson):
+    assert checks.stored_problems(lesson.read_text("utf-8")) == []
+
+
+@each_lesson
+def test_only_public_names(lesson):
+    public = {name: set(importlib.import_module(name).__all__) for name in ("vqlab", "vqlab.classroom")}
+    assert [f"cell {number}: {problem}" for number, source in cells(lesson, "code")
+            for problem in checks.code_problems(source, public)] == []
