@@ -1,0 +1,37 @@
+"""vqlab: vector quantization, VQ-VAE and VAR tokens, small enough to read in one sitting.
+
+An image walks through the files in this order::
+
+    data -> vqvae.Encoder -> codebook, quantizer -> tokens -> vqvae.Decoder
+
+Shape legend, used in every comment and docstring:
+
+    B     batch
+    C     image channels, 3 (RGB) or 1 (grey); pixels are float32 in [-1, 1]
+    H, W  height and width, of the image or of the feature map as said
+    D     embedding_dim, the length of one code vector
+    K     num_embeddings, the number of code vectors in the codebook
+    N     a number of vectors to quantize, usually B * H * W of the feature map
+"""
+
+from vqlab.checkpoint import load, save
+from vqlab.codebook import Codebook, EMACodebook, kmeans, nearest_code
+from vqlab.data import DummyDataset, crops, digits, held_out_photo, load_photo, photos, to_uint8
+from vqlab.metrics import bits_per_pixel, perplexity, psnr, usage
+from vqlab.quantizer import EMAVectorQuantizer, Quantized, VectorQuantizer2, straight_through
+from vqlab.train import Record, fit, pick_device
+from vqlab.vqvae import Decoder, Encoder, SimpleVQVAE
+
+__version__ = "0.1.0"
+
+__all__ = [
+    # data
+    "DummyDataset", "crops", "digits", "held_out_photo", "load_photo", "photos", "to_uint8",
+    # codebook and quantizer
+    "Codebook", "EMACodebook", "EMAVectorQuantizer", "Quantized", "VectorQuantizer2", "kmeans", "nearest_code",
+    "straight_through",
+    # model
+    "Decoder", "Encoder", "SimpleVQVAE", "load", "save",
+    # measuring and training
+    "Record", "bits_per_pixel", "fit", "perplexity", "pick_device", "psnr", "usage",
+]

@@ -1,0 +1,88 @@
+"""Save and load: one safetensors file holds the weights and, as text, the arguments that build the model again.
+
+No pickle: opening a file somebody sent cannot run their code.
+"""
+
+import inspect
+import json
+import os
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from vqlab.codebook import Codebook, EMACodebook
+from vqlab.quantizer import EMAVectorQuantizer, VectorQuantizer2
+from vqlab.vqvae import SimpleVQVAE
+
+FORMAT = "vqlab-1"
+CLASSES = {cls.__name__: cls for cls in (SimpleVQVAE, VectorQuantizer2, EMAVectorQuantizer, Codebook, EMACodebook)}
+
+
+def save(model: nn.Module, path: str | os.PathLike) -> None:
+    """Write a model's weights and configuration to `path`; an older file there is replaced in one go, or kept.
+
+    Args:
+        model: a `SimpleVQVAE` (or one of its parts), on any device.
+        path: conventionally `….safetensors`; its folder must exist.
+
+    Raises:
+        TypeError: a module that is not vqlab's.
+    """
+    config = _describe(model)
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    unfinished = f"{os.fspath(path)}.part"
+    save_file(tensors, unfinished, metadata={"format": FORMAT, "config": json.dumps(config)})
+    os.replace(unfinished, path)
+
+
+def load(path: str | os.PathLike) -> nn.Module:
+    """Read what `save` wrote.
+
+    Returns:
+        The model on the CPU, in evaluation mode.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: the file is damaged, is no safetensors file, or was not written by vqlab; nothing is loaded.
+    """
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f"expected a file written by vqlab.save, got {path}: no such file")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"expected a file written by vqlab.save, got {path}, which is damaged or another format: "
+                         f"{error}") from error
+    if metadata.get("format") != FORMAT:
+        raise ValueError(f"expected a file of format {FORMAT!r} written by vqlab.save, got {path} with format "
+                         f"{metadata.get('format')!r}")
+    try:
+        model = _build(json.loads(metadata["config"]))
+        model.load_state_dict(tensors)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"expected weights and configuration that fit each other, got {path}: {error}") from error
+    return model.eval()
+
+
+def _describe(module: nn.Module) -> dict:
+    """{"class": name, arguments…}; an argument that is itself a module of vqlab is described likewise."""
+    name = type(module).__name__
+    if CLASSES.get(name) is not type(module):
+        raise TypeError(f"expected one of {', '.join(CLASSES)}, got {name}")
+    parts = {argument: _describe(part) for argument, part in _parts(module).items()}
+    return {"class": name, **module.config, **parts}
+
+
+def _parts(module: nn.Module) -> dict[str, nn.Module]:
+    """The modules a constructor takes whole, by argument name."""
+    attributes = {"quantizer": "quantize", "codebook": "embedding"}
+    return {argument: getattr(module, attributes[argument])
+            for argument in inspect.signature(type(module)).parameters if argument in attributes}
+
+
+def _build(config: dict) -> nn.Module:
+    arguments = {name: _build(value) if isinstance(value, dict) else value
+                 for name, value in config.items() if name != "class"}
+    return CLASSES[config["class"]](**arguments)

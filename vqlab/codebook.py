@@ -1,0 +1,242 @@
+"""The codebook: K code vectors, the search for the nearest one, and the ways in which codes learn and survive.
+
+    z (N, D) --nearest_code--> indices (N,) --codebook(indices)--> codes (N, D)
+
+`Codebook` learns by gradients, `EMACodebook` by a moving average. Both can start from k-means and revive dead
+codes; any quantizer holds one of them.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+_CHUNK = 2**20  # scores held at once, 4 MiB in float32: the memory bound, and about a CPU's cache
+# Unit roundoff of a matrix product, by torch.get_float32_matmul_precision(): float32, TF32, bfloat16.
+_ROUNDOFF = {"highest": 2.0**-23, "high": 2.0**-10, "medium": 2.0**-7}
+
+
+@torch.no_grad()
+def nearest_code(z: Tensor, codebook: Tensor) -> Tensor:
+    """The index of the nearest code, argmin over k of ‖z_n − e_k‖², ties to the lowest index; exact and bounded.
+
+    Two steps. The expansion ‖z − e‖² = ‖z‖² + ‖e‖² − 2 z·e turns the search into one matrix product (‖z‖² is the
+    same for every code, so it is left out), but it rounds. So every code within the rounding error of the best is
+    short-listed, usually one, and the short list is settled by the plain formula in float64. The answer is that
+    of brute force in float64, on any device, in any chunking, under any autocast.
+
+    Args:
+        z: (N, D) vectors, floating point.
+        codebook: (K, D) code vectors.
+
+    Returns:
+        (N,) int64.
+
+    Raises:
+        ValueError: shapes do not fit, no vector, no code, or values that are not finite.
+        TypeError: a dtype that is not floating point.
+    """
+    if z.ndim != 2 or codebook.ndim != 2 or z.shape[1] != codebook.shape[1]:
+        raise ValueError(f"expected z (N, D) and codebook (K, D), got {tuple(z.shape)} and {tuple(codebook.shape)}")
+    if z.numel() == 0 or codebook.numel() == 0:
+        raise ValueError(f"expected at least one vector and one code, got z {tuple(z.shape)} and codebook "
+                         f"{tuple(codebook.shape)}")
+    if not (z.is_floating_point() and codebook.is_floating_point()):
+        raise TypeError(f"expected floating point vectors, got {z.dtype} and {codebook.dtype}")
+
+    with torch.autocast(z.device.type, enabled=False):
+        origin = z.float().mean(dim=0)  # distances do not change when everything moves; rounding errors shrink
+        centred, codes = z.float() - origin, codebook.float() - origin
+        code_norms = codes.square().sum(dim=1)
+        # A bound on the error of a score. The winner is no farther than the shortest code, so by the triangle
+        # inequality its own norm is at most `reach`, and products of norms bound every rounding.
+        norms = centred.norm(dim=1)
+        reach = 2 * norms + code_norms.min().sqrt()
+        relative = (z.shape[1] + 8) * _ROUNDOFF[torch.get_float32_matmul_precision()]
+        slack = 2 * relative * reach * (reach + 2 * norms)
+        if not (torch.isfinite(slack).all() and torch.isfinite(code_norms).all()):
+            raise ValueError("expected finite vectors and codes (below 1e18), got NaN, Inf or an overflow")
+
+        step = max(1, _CHUNK // len(codes))
+        indices = []
+        for rows in (slice(start, start + step) for start in range(0, len(z), step)):
+            scores = torch.addmm(code_norms, centred[rows], codes.t(), alpha=-2)  # (n, K): ‖e‖² − 2 z·e
+            short_list = scores <= (scores.amin(dim=1) + slack[rows]).unsqueeze(1)
+            indices.append(_settle(z[rows], codebook, *short_list.nonzero(as_tuple=True)))
+        return torch.cat(indices)
+
+
+def _settle(z: Tensor, codebook: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """(n,) int64: for each row of z the nearest of its short-listed codes, the pairs (rows, columns), in float64."""
+    distances = torch.cat([(z[r].double() - codebook[c].double()).square().sum(dim=1)
+                           for r, c in zip(rows.split(_CHUNK // 16), columns.split(_CHUNK // 16), strict=True)])
+    nearest = distances.new_full((len(z),), torch.inf).scatter_reduce_(0, rows, distances, "amin")
+    tied = distances == nearest[rows]
+    return columns.new_full((len(z),), len(codebook)).scatter_reduce_(0, rows[tied], columns[tied], "amin")
+
+
+@torch.no_grad()
+def kmeans(data: Tensor, num_clusters: int, iterations: int = 10, *,
+           generator: torch.Generator | None = None) -> Tensor:
+    """Lloyd's algorithm from a k-means++ start: centres that (locally) minimise Σ ‖z − nearest centre‖².
+
+    A cluster that loses all its members is put on the vector that is farthest from its centre.
+
+    Args:
+        data: (N, D) floating point, N >= K.
+        num_clusters: K.
+        iterations: Lloyd steps; each lowers the sum above.
+        generator: CPU random numbers for the start; the default is torch's global generator.
+
+    Returns:
+        (K, D) float32 centres on data's device.
+
+    Raises:
+        ValueError: fewer vectors than clusters.
+
+    Source: Lloyd (1982), doi 10.1109/TIT.1982.1056489; Arthur and Vassilvitskii (2007), "k-means++".
+    """
+    if data.ndim != 2 or len(data) < num_clusters or num_clusters < 1:
+        raise ValueError(f"expected data (N, D) with N >= {num_clusters} clusters >= 1, got {tuple(data.shape)}")
+    data = data.detach().float()
+    picks = [int(torch.randint(len(data), (), generator=generator))]
+    distances = (data - data[picks[0]]).square().sum(dim=1)
+    while len(picks) < num_clusters:  # k-means++: the farther from all centres so far, the likelier
+        mass = distances.double().cumsum(dim=0)
+        threshold = torch.rand((), generator=generator, dtype=torch.float64).to(mass.device) * mass[-1]
+        picks.append(min(int(torch.searchsorted(mass, threshold)), len(data) - 1))
+        distances = torch.minimum(distances, (data - data[picks[-1]]).square().sum(dim=1))
+    centres = data[picks]
+    for _ in range(iterations):
+        nearest = nearest_code(data, centres)
+        counts, sums = _count_and_sum(data, nearest, num_clusters)
+        centres = torch.where(counts[:, None] > 0, sums / counts[:, None].clamp(min=1), centres)
+        empty = (counts == 0).nonzero().squeeze(1)
+        if len(empty):
+            errors = (data - centres[nearest]).square().sum(dim=1)
+            centres[empty] = data[errors.topk(len(empty)).indices]
+    return centres
+
+
+def _count_and_sum(z: Tensor, indices: Tensor, num_embeddings: int) -> tuple[Tensor, Tensor]:
+    """Per code: how many vectors chose it (K,), and their sum (K, D); float32."""
+    counts = torch.bincount(indices, minlength=num_embeddings).float()
+    sums = z.new_zeros(num_embeddings, z.shape[1]).index_add_(0, indices, z)
+    return counts, sums
+
+
+class Codebook(nn.Module):
+    """K code vectors that learn by gradients (through the quantizer's codebook loss).
+
+    The remedies for dead codes live here, so every quantizer has them:
+
+    - `kmeans_start`: the first training batch's k-means centres replace the random start.
+    - `restart_below`: after each training step, a code whose share of the vectors (a moving average) is below
+      this fraction of the uniform share 1/K is put on a random vector of the batch; 0 restarts nothing.
+
+    Args:
+        num_embeddings: K.
+        embedding_dim: D.
+        kmeans_start: see above.
+        restart_below: see above.
+        decay: of the moving averages.
+
+    Attributes:
+        weight: (K, D) parameter, drawn from U(−1/K, 1/K).
+        cluster_size: (K,) moving average of the vectors per training step that chose each code.
+
+    Raises:
+        ValueError: a size below 1, a decay outside [0, 1).
+    """
+
+    learns_by_gradient = True
+
+    def __init__(self, num_embeddings: int, embedding_dim: int, *, kmeans_start: bool = False,
+                 restart_below: float = 0.0, decay: float = 0.99):
+        super().__init__()
+        if num_embeddings < 1 or embedding_dim < 1:
+            raise ValueError(f"expected at least one code of one dimension, got num_embeddings={num_embeddings}, "
+                             f"embedding_dim={embedding_dim}")
+        if not 0 <= decay < 1:
+            raise ValueError(f"expected a decay in [0, 1), got {decay}")
+        self.config = dict(num_embeddings=num_embeddings, embedding_dim=embedding_dim, kmeans_start=kmeans_start,
+                           restart_below=restart_below, decay=decay)
+        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
+        self.restart_below, self.decay = restart_below, decay
+        bound = 1 / num_embeddings
+        self.weight = nn.Parameter(torch.empty(num_embeddings, embedding_dim).uniform_(-bound, bound))
+        self.register_buffer("cluster_size", torch.zeros(num_embeddings))
+        self.register_buffer("started", torch.tensor(not kmeans_start))
+
+    def search(self, z: Tensor) -> Tensor:
+        """(N, D) -> (N,) int64, the nearest code of each vector."""
+        return nearest_code(z, self.weight)
+
+    def forward(self, indices: Tensor) -> Tensor:
+        """Indices of any shape -> their code vectors, (..., D)."""
+        return F.embedding(indices, self.weight)
+
+    @torch.no_grad()
+    def start(self, z: Tensor) -> None:
+        """Once, before the first training search: put the codes on the k-means centres of z (N, D), if asked to."""
+        if not self.started:
+            repeats = -(-self.num_embeddings // len(z))  # a batch of fewer than K vectors: some centres coincide
+            self.weight.copy_(kmeans(z.repeat(repeats, 1), self.num_embeddings))
+            self.started.fill_(True)
+
+    @torch.no_grad()
+    def observe(self, z: Tensor, indices: Tensor) -> None:
+        """After each training search: keep count of who was chosen, learn from it, restart dead codes.
+
+        Args:
+            z: (N, D) the vectors that were quantized.
+            indices: (N,) their codes.
+        """
+        counts, sums = _count_and_sum(z.float(), indices, self.num_embeddings)
+        self.cluster_size.lerp_(counts, 1 - self.decay)
+        self._learn(sums)
+        uniform_share = self.cluster_size.sum() / self.num_embeddings
+        dead = (self.cluster_size < self.restart_below * uniform_share).nonzero().squeeze(1)
+        if len(dead):
+            chosen = torch.randint(len(z), (len(dead),)).to(z.device)
+            self._restart(dead, z[chosen].float(), uniform_share)
+
+    def _learn(self, sums: Tensor) -> None:
+        """What the counts and sums of a step teach the codes: here nothing, the gradient does."""
+
+    def _restart(self, dead: Tensor, vectors: Tensor, size: Tensor) -> None:
+        """Put the dead codes on these vectors, as if each were chosen `size` times a step."""
+        self.weight[dead] = vectors
+        self.cluster_size[dead] = size
+
+
+class EMACodebook(Codebook):
+    """K code vectors, each the moving average of the encoder outputs that chose it; no gradient.
+
+    With λ = decay, per training step and code: n ← λ n + (1−λ) count, m ← λ m + (1−λ) sum, e = m / n.
+
+    Both averages start at zero, so their ratio is unbiased from the first step on, and a code that nobody chose
+    (n = 0) stays where it is; dividing by a smoothed count instead makes it shrink or explode. A restart sets
+    m and n along with the code: were only the code moved, the next e = m / n would undo it.
+
+    Attributes:
+        embed_sum: (K, D) the moving sum m; `cluster_size` is n.
+
+    Source: van den Oord et al. (2017), arXiv 1711.00937, appendix A.1. Deviations: no Laplace smoothing of n;
+    restart as in Dhariwal et al. (2020), "Jukebox", arXiv 2005.00341, section 3.1.
+    """
+
+    learns_by_gradient = False
+
+    def __init__(self, num_embeddings: int, embedding_dim: int, **settings):
+        super().__init__(num_embeddings, embedding_dim, **settings)
+        self.weight.requires_grad_(False)
+        self.register_buffer("embed_sum", torch.zeros(num_embeddings, embedding_dim))
+
+    def _learn(self, sums: Tensor) -> None:
+        self.embed_sum.lerp_(sums, 1 - self.decay)
+        alive = self.cluster_size > 1e-6  # below, m / n would be the ratio of two rounding errors
+        self.weight[alive] = self.embed_sum[alive] / self.cluster_size[alive, None]
+
+    def _restart(self, dead: Tensor, vectors: Tensor, size: Tensor) -> None:
+        super()._restart(dead, vectors, size)
+        self.embed_sum[dead] = vectors * size

@@ -1,0 +1,215 @@
+"""Real pictures that ship inside scikit-image and scikit-learn: nothing is downloaded.
+
+Everywhere in vqlab an image is float32 in [-1, 1], channels first: (3, H, W), or (B, 3, H, W) in a batch.
+"""
+
+import io
+import os
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+MAX_PIXELS = 50_000_000  # a photograph beyond this would not fit a laptop's memory once it is float32
+
+
+def photos() -> dict[str, Tensor]:
+    """The seven photographs to train on, by name.
+
+    Returns:
+        Name -> (3, H, W) float32 in [-1, 1]; the cat `held_out_photo` is not among them.
+
+    Source: scikit-image `skimage.data` (astronaut, coffee, rocket, hubble_deep_field: public domain, NASA and
+    CC0; motorcycle: Middlebury stereo benchmark, CC0 in scikit-image) and scikit-learn `load_sample_image`
+    (china, flower: CC BY 2.0).
+    """
+    from skimage import data as skimage_data
+    from sklearn.datasets import load_sample_image
+
+    pictures = {name: getattr(skimage_data, name)()
+                for name in ("astronaut", "coffee", "rocket", "hubble_deep_field")}
+    pictures["motorcycle"] = skimage_data.stereo_motorcycle()[0]
+    pictures |= {name: load_sample_image(f"{name}.jpg") for name in ("china", "flower")}
+    return {name: from_uint8(pixels) for name, pixels in pictures.items()}
+
+
+def held_out_photo() -> Tensor:
+    """Chelsea the cat, on whom nothing in vqlab is ever trained.
+
+    Returns:
+        (1, 3, 300, 448) float32 in [-1, 1]: `skimage.data.chelsea()[:300, :448]` (CC0).
+    """
+    from skimage import data as skimage_data
+
+    return from_uint8(skimage_data.chelsea()[:300, :448]).unsqueeze(0)
+
+
+def crops(pictures: dict[str, Tensor], batch_size: int = 16, size: int = 64, *,
+          generator: torch.Generator | None = None) -> Iterator[Tensor]:
+    """Random square cut-outs, half of them mirrored, for ever.
+
+    Pictures are drawn in proportion to their area, so that every pixel is about equally likely.
+
+    Args:
+        pictures: what `photos` returns.
+        batch_size: B.
+        size: side of a crop in pixels.
+        generator: CPU random numbers; the default is torch's global generator.
+
+    Yields:
+        (B, 3, size, size) float32 in [-1, 1], on the CPU.
+
+    Raises:
+        ValueError: `size` is larger than a picture.
+    """
+    for name, picture in pictures.items():
+        if min(picture.shape[-2:]) < size:
+            raise ValueError(f"expected pictures of at least {size} × {size} pixels, "
+                             f"got {name} with {tuple(picture.shape)}")
+    images = list(pictures.values())
+    areas = torch.tensor([float(image[0].numel()) for image in images])
+    while True:
+        batch = []
+        for i in torch.multinomial(areas, batch_size, replacement=True, generator=generator).tolist():
+            _, height, width = images[i].shape
+            top, left, mirror = (int(torch.randint(n, (), generator=generator))
+                                 for n in (height - size + 1, width - size + 1, 2))
+            crop = images[i][:, top:top + size, left:left + size]
+            batch.append(crop.flip(-1) if mirror else crop)
+        yield torch.stack(batch)
+
+
+def digits(size: int = 16) -> tuple[Tensor, Tensor]:
+    """The 1797 handwritten digits of scikit-learn, enlarged from 8 × 8 pixels.
+
+    Args:
+        size: side in pixels, after bilinear enlargement.
+
+    Returns:
+        images (1797, 1, size, size) float32 in [-1, 1], ink bright; labels (1797,) int64 in 0..9.
+
+    Source: Alpaydin and Kaynak (1998), "Optical Recognition of Handwritten Digits", UCI repository, CC BY 4.0.
+    """
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    images = torch.from_numpy(bunch.images).float()[:, None] / 8 - 1  # (1797, 1, 8, 8), 0..16 -> -1..1
+    images = torch.nn.functional.interpolate(images, size=(size, size), mode="bilinear", align_corners=False)
+    return images, torch.from_numpy(bunch.target).long()
+
+
+def load_photo(source: str | os.PathLike | bytes | io.IOBase, *, multiple: int = 4,
+               max_side: int | None = None) -> Tensor:
+    """One's own photograph, ready for the model.
+
+    Honours the camera's EXIF rotation, puts transparent pictures on white, makes grey ones RGB, and trims right
+    and bottom so that both sides divide by `multiple`.
+
+    Args:
+        source: a path, the file's bytes, or an open binary file.
+        multiple: what height and width must divide by; 4 is the model's stride.
+        max_side: shrink so that the longer side has at most this many pixels.
+
+    Returns:
+        (1, 3, H, W) float32 in [-1, 1].
+
+    Raises:
+        ValueError: not a readable image, fewer than `multiple` pixels a side, or more than MAX_PIXELS in all.
+        FileNotFoundError: no file at that path.
+    """
+    from PIL import Image, ImageOps
+
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        name, source = f"{len(source)} bytes", io.BytesIO(source)
+    else:
+        name = str(getattr(source, "name", source))
+    try:
+        with Image.open(source) as image:  # reads the header only: the size is checked before any decoding
+            if image.width * image.height > MAX_PIXELS:
+                raise _TooManyPixels(image.size)
+            image.load()
+            image = ImageOps.exif_transpose(image)
+            if image.mode.startswith("I") or image.mode == "F":  # 16-bit grey: PIL's own convert would clip it
+                values = np.asarray(image, dtype=np.float32)
+                top = 65535.0 if values.max() > 255 else 255.0
+                image = Image.fromarray((values.clip(0, top) * (255 / top)).astype(np.uint8))
+            if image.has_transparency_data:
+                image = image.convert("RGBA")
+                image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+            image = image.convert("RGB")
+    except FileNotFoundError:
+        raise
+    except (_TooManyPixels, Image.DecompressionBombError) as error:
+        raise ValueError(f"expected a photograph of at most {MAX_PIXELS:,} pixels, got {name}: {error}") from None
+    except Exception as error:  # PIL raises a dozen kinds for damaged files
+        raise ValueError(f"expected an image file that Pillow can read (JPEG, PNG, WebP …), got {name}: "
+                         f"{error}") from error
+    if max_side and max(image.size) > max_side:
+        image.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
+    width, height = (side - side % multiple for side in image.size)
+    if not (width and height):
+        raise ValueError(f"expected a photograph of at least {multiple} × {multiple} pixels, got {name} with "
+                         f"{image.size[0]} × {image.size[1]}")
+    return from_uint8(np.asarray(image)[:height, :width]).unsqueeze(0)
+
+
+class _TooManyPixels(Exception):
+    def __init__(self, size: tuple[int, int]):
+        super().__init__(f"{size[0]} × {size[1]} pixels")
+
+
+class DummyDataset(Dataset):
+    """Noise with labels, for shapes and tests only: there is nothing in it to learn.
+
+    Item i depends on `seed` and i alone, whatever the order of access.
+
+    Args:
+        length: number of items.
+        seed: another seed, another noise.
+
+    Returns from `[i]`:
+        image (3, 64, 64) float32 in [-1, 1); label (4,) int64 in 0..15.
+
+    Example:
+        >>> from torch.utils.data import DataLoader
+        >>> from vqlab import DummyDataset
+        >>> for image, label in DataLoader(DummyDataset(length=10), batch_size=2):
+        ...     pass
+        >>> image.shape, image.dtype, label.shape, label.dtype
+        (torch.Size([2, 3, 64, 64]), torch.float32, torch.Size([2, 4]), torch.int64)
+    """
+
+    def __init__(self, length: int = 10, seed: int = 0):
+        if length < 0:
+            raise ValueError(f"expected a length of 0 or more, got {length}")
+        self.length, self.seed = length, seed
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        if not -self.length <= index < self.length:
+            raise IndexError(f"expected an index below {self.length}, got {index}")
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + index % self.length)
+        image = torch.rand(3, 64, 64, generator=generator) * 2 - 1
+        label = torch.randint(0, 16, (4,), generator=generator)
+        return image, label
+
+
+def from_uint8(pixels: np.ndarray) -> Tensor:
+    """(H, W, 3) uint8 -> (3, H, W) float32 in [-1, 1]."""
+    return torch.tensor(pixels).permute(2, 0, 1).float().contiguous() / 127.5 - 1
+
+
+def to_uint8(image: Tensor) -> np.ndarray:
+    """(3, H, W) or (1, H, W) float in [-1, 1], clipped -> (H, W, 3) uint8, ready to be shown or saved.
+
+    Raises:
+        ValueError: another shape, a batch for instance.
+    """
+    if image.ndim != 3 or image.shape[0] not in (1, 3):
+        raise ValueError(f"expected one image (3, H, W) or (1, H, W), got {tuple(image.shape)}")
+    pixels = ((image.detach().float().clamp(-1, 1) + 1) * 127.5).round().byte()
+    return pixels.expand(3, -1, -1).permute(1, 2, 0).cpu().contiguous().numpy()

@@ -1,0 +1,112 @@
+"""Training: one loop that reports every step, for the lessons' live plots and for the command line.
+
+    for record in fit(model, crops(photos()), seconds=60):
+        print(record.psnr)
+"""
+
+import math
+import os
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from vqlab.metrics import perplexity, psnr, usage
+from vqlab.vqvae import SimpleVQVAE
+
+
+@dataclass(frozen=True)
+class Record:
+    """One training step, measured on its own batch.
+
+    Attributes:
+        step: 1, 2, 3, …
+        seconds: since the start, plotting included.
+        loss: reconstruction + quantization.
+        reconstruction: mean squared error, pixels in [-1, 1].
+        quantization: the quantizer's loss.
+        psnr: mean over the batch, dB.
+        perplexity: of the batch's indices, 1 to K.
+        usage: fraction of the K codes in the batch, 0 to 1.
+    """
+
+    step: int
+    seconds: float
+    loss: float
+    reconstruction: float
+    quantization: float
+    psnr: float
+    perplexity: float
+    usage: float
+
+
+def fit(model: SimpleVQVAE, batches: Iterable[Tensor], *, seconds: float = math.inf, steps: float = math.inf,
+        lr: float = 2e-3) -> Iterator[Record]:
+    """Train in place, one batch a step, until `seconds` or `steps` are over or the batches end.
+
+    Adam; the learning rate warms up and then falls to zero along half a cosine over the budget, whichever of the
+    two is nearer its end. Nothing happens until the first record is asked for. Whoever stops asking keeps a usable
+    model: after the loop, however it ends, the model is in evaluation mode.
+
+    Args:
+        model: trained on the device it is on.
+        batches: (B, C, H, W) float32 in [-1, 1], from any device; `crops(photos())` for instance.
+        seconds: wall clock budget.
+        steps: budget in steps.
+        lr: peak learning rate.
+
+    Yields:
+        A `Record` a step.
+
+    Raises:
+        ValueError: no budget or none left, or the loss is no longer finite (the model keeps its last finite step).
+    """
+    if not (0 < min(seconds, steps) < math.inf):
+        raise ValueError(f"expected a positive budget in seconds or steps, got seconds={seconds}, steps={steps}")
+    return _fit(model, batches, seconds, steps, lr)  # so that the check above is not put off to the first record
+
+
+def _fit(model, batches, seconds, steps, lr):
+    device = next(model.parameters()).device
+    optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=lr, betas=(0.9, 0.99))
+    start = time.perf_counter()
+    model.train()
+    try:
+        for step, images in enumerate(batches, start=1):
+            progress = max((time.perf_counter() - start) / seconds, (step - 1) / steps)
+            if progress >= 1:
+                return
+            for group in optimizer.param_groups:
+                group["lr"] = lr * min(1.0, step / 50) * (0.5 + 0.5 * math.cos(math.pi * progress))
+            images = images.to(device)
+            output, quantization, indices = model(images)
+            reconstruction = F.mse_loss(output.float(), images)
+            loss = reconstruction + quantization
+            if not torch.isfinite(loss):
+                raise ValueError(f"expected a finite loss, got {loss.item()} at step {step}; lower lr={lr}?")
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            yield Record(step, time.perf_counter() - start, loss.item(), reconstruction.item(), quantization.item(),
+                         psnr(output.detach(), images).mean().item(),
+                         perplexity(indices, model.vocab_size).item(), usage(indices, model.vocab_size).item())
+    finally:
+        model.eval()
+
+
+def pick_device() -> torch.device:
+    """The device the lessons run on: the environment variable VQLAB_DEVICE, or cuda if there is one, or cpu.
+
+    Raises:
+        ValueError: VQLAB_DEVICE names no device, or one that this machine lacks.
+    """
+    name = os.environ.get("VQLAB_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"expected a device that this machine has in VQLAB_DEVICE, got {name!r}: {error}") from None
+    return device
