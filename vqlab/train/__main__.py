@@ -7,8 +7,19 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from vqlab import EMAVectorQuantizer, SimpleVQVAE, crops, fit, held_out_photo, perplexity, photos, pick_device, psnr
-from vqlab import save, usage
+from vqlab import (
+    EMAVectorQuantizer,
+    SimpleVQVAE,
+    crops,
+    fit,
+    held_out_photo,
+    perplexity,
+    photos,
+    pick_device,
+    psnr,
+    save,
+    usage,
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
