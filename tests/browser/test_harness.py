@@ -25,10 +25,16 @@ HTML('''<form><input type="radio" name="l" class="vq-lang-zh"><input type="radio
 {display: none !important}</style>''')
 """
 CANVAS = """
-from IPython.display import Javascript
-display(HTML('<canvas width="4" height="2"></canvas>'))
-Javascript("const c = element.closest('.jp-Cell').querySelector('canvas').getContext('2d');"
-           "c.fillStyle = '#f00'; c.fillRect(0, 0, 2, 2)")
+import anywidget
+class Red(anywidget.AnyWidget):
+    _esm = '''export default { render({ el }) {
+        const canvas = Object.assign(document.createElement('canvas'), { width: 4, height: 2 });
+        const context = canvas.getContext('2d');
+        context.fillStyle = '#f00';
+        setTimeout(() => context.fillRect(0, 0, 2, 2), 300);
+        el.append(canvas);
+    } }'''
+Red()
 """
 TEXT = '<div lang="zh">\n\n码本\n\n</div>\n<div lang="en">\n\ncodebook\n\n</div>'
 
