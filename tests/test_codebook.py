@@ -1,0 +1,207 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from vqlab import Codebook, EMACodebook, VectorQuantizer2, kmeans, nearest_code
+
+
+def brute_force(z, codebook):
+    """float64, the plain formula, lowest index on ties: an oracle that shares nothing with the search."""
+    return torch.stack([(vector - codebook.double()).square().sum(dim=1).argmin() for vector in z.double()])
+
+
+def random_vectors(seed, *shape):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+@settings(max_examples=60, deadline=None)
+@given(n=st.integers(1, 40), k=st.integers(1, 30), d=st.integers(1, 9), seed=st.integers(0, 2**31),
+       offset=st.sampled_from([0.0, 1.0, 1e3, 1e5]), spread=st.sampled_from([1e-4, 1.0, 1e4]))
+def test_nearest_code_is_brute_force_in_float64(n, k, d, seed, offset, spread):
+    vectors = random_vectors(seed, n + k, d) * spread + offset
+    z, codebook = vectors[:n], vectors[n:]
+    assert torch.equal(nearest_code(z, codebook), brute_force(z, codebook))
+
+
+def test_nearest_code_far_from_the_origin_where_the_bare_expansion_fails():
+    z, codebook = random_vectors(0, 500, 8) + 1000, random_vectors(1, 64, 8) + 1000
+    bare = (codebook.square().sum(1) - 2 * z @ codebook.T).argmin(dim=1)
+    truth = brute_force(z, codebook)
+    assert (bare != truth).float().mean() > 0.02  # the case is a hard one
+    assert torch.equal(nearest_code(z, codebook), truth)
+
+
+@pytest.mark.parametrize("outlier", [8e5, 1e9])
+def test_one_exploded_code_does_not_blur_the_others(outlier):
+    z, codebook = random_vectors(0, 300, 8), random_vectors(1, 64, 8)
+    codebook[5] = outlier
+    assert torch.equal(nearest_code(z, codebook), brute_force(z, codebook))
+
+
+def test_ties_go_to_the_lowest_index():
+    codebook = torch.tensor([[9.0], [1.0], [-1.0], [1.0]])
+    assert nearest_code(torch.tensor([[0.0], [1.0], [-3.0]]), codebook).tolist() == [1, 1, 2]
+    assert nearest_code(random_vectors(0, 50, 3), torch.ones(8, 3)).eq(0).all()
+
+
+def test_a_code_is_nearest_to_itself():
+    codebook = random_vectors(2, 100, 16)
+    assert torch.equal(nearest_code(codebook, codebook), torch.arange(100))
+
+
+def test_answer_does_not_depend_on_the_chunks(monkeypatch):
+    z, codebook = random_vectors(0, 300, 8), random_vectors(1, 40, 8)
+    codebook[20:] = codebook[:20]  # every nearest code is a tie: the short list has two entries a row
+    whole = nearest_code(z, codebook)
+    monkeypatch.setattr("vqlab.codebook._CHUNK", 64)
+    assert torch.equal(nearest_code(z, codebook), whole)
+    assert whole.max() < 20
+
+
+@pytest.mark.parametrize("precision", ["high", "medium"])
+def test_answer_survives_fast_matrix_products(precision):
+    z, codebook = random_vectors(0, 200, 16), random_vectors(1, 64, 16)
+    try:
+        torch.set_float32_matmul_precision(precision)
+        assert torch.equal(nearest_code(z, codebook), brute_force(z, codebook))
+    finally:
+        torch.set_float32_matmul_precision("highest")
+
+
+def test_answer_survives_autocast_and_half_precision_input():
+    z, codebook = random_vectors(0, 200, 16), random_vectors(1, 64, 16)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(nearest_code(z, codebook), brute_force(z, codebook))
+    for dtype in (torch.float16, torch.bfloat16):
+        half = z.to(dtype)
+        assert torch.equal(nearest_code(half, codebook), brute_force(half, codebook))
+
+
+def test_memory_stays_bounded():
+    z, codebook = random_vectors(0, 20_000, 2), random_vectors(1, 2_000, 2)  # N × K float32 would be 160 MB
+    with torch.profiler.profile(profile_memory=True) as profile:
+        nearest_code(z, codebook)
+    largest = max(event.self_cpu_memory_usage for event in profile.events())
+    assert largest < 20e6
+
+
+@pytest.mark.parametrize("z, codebook, error, message", [
+    (torch.zeros(3), torch.zeros(2, 3), ValueError, r"z \(N, D\) and codebook \(K, D\), got \(3,\) and \(2, 3\)"),
+    (torch.zeros(4, 2), torch.zeros(2, 3), ValueError, r"got \(4, 2\) and \(2, 3\)"),
+    (torch.zeros(0, 3), torch.zeros(2, 3), ValueError, "at least one vector"),
+    (torch.zeros(4, 3), torch.zeros(0, 3), ValueError, "at least one vector and one code"),
+    (torch.zeros(4, 3, dtype=torch.int64), torch.zeros(2, 3), TypeError, "floating point"),
+    (torch.full((4, 3), torch.nan), torch.zeros(2, 3), ValueError, "NaN"),
+    (torch.zeros(4, 3), torch.full((2, 3), torch.inf), ValueError, "Inf"),
+    (torch.full((4, 3), 1e30), torch.zeros(2, 3), ValueError, "overflow"),
+])
+def test_nearest_code_says_what_is_wrong(z, codebook, error, message):
+    with pytest.raises(error, match=message):
+        nearest_code(z, codebook)
+
+
+def test_kmeans_is_as_good_as_scikit_learns():
+    from sklearn.cluster import KMeans
+    from sklearn.datasets import load_digits
+    data = torch.from_numpy(load_digits().data).float()
+    centres = kmeans(data, 20, iterations=50, generator=torch.Generator().manual_seed(0))
+    inertia = (data - centres[nearest_code(data, centres)]).square().sum().item()
+    theirs = KMeans(20, n_init=1, random_state=0).fit(data.numpy()).inertia_
+    assert inertia < 1.05 * theirs
+
+
+def test_kmeans_finds_separate_clusters_and_refuses_too_few_vectors():
+    corners = torch.tensor([[0.0, 0.0], [0.0, 9.0], [9.0, 0.0]])
+    data = corners.repeat(5, 1)
+    found = kmeans(data, 3, generator=torch.Generator().manual_seed(0))
+    assert sorted(found.tolist()) == corners.tolist()
+    with pytest.raises(ValueError, match="N >= 4"):
+        kmeans(corners, 4)
+
+
+@pytest.mark.parametrize("kind", [Codebook, EMACodebook])
+def test_codebook_starts_from_kmeans_once(kind):
+    data = torch.tensor([[0.0, 0.0], [0.0, 9.0], [9.0, 0.0]]).repeat(5, 1)
+    codebook = kind(3, 2, kmeans_start=True)
+    codebook.start(data)
+    assert sorted(codebook.weight.tolist()) == sorted(data[:3].tolist())
+    codebook.start(data + 100)
+    assert codebook.weight.max() == 9
+
+
+def test_kmeans_start_with_fewer_vectors_than_codes():
+    codebook = EMACodebook(8, 2, kmeans_start=True)
+    codebook.start(torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]))
+    assert set(map(tuple, codebook.weight.tolist())) == {(1.0, 2.0), (3.0, 4.0), (5.0, 6.0)}
+
+
+def test_ema_fixed_point_is_the_cluster_mean_from_the_first_step_on():
+    data = random_vectors(0, 200, 4)
+    codebook = EMACodebook(5, 4, decay=0.9)
+    for _ in range(3):  # debiased: no slow crawl away from the start
+        indices = torch.arange(200) % 5
+        codebook.observe(data, indices)
+        means = torch.stack([data[indices == k].mean(dim=0) for k in range(5)])
+        assert torch.allclose(codebook.weight, means, atol=1e-5)
+
+
+def test_ema_is_the_recurrence_of_the_paper():
+    first, second = random_vectors(0, 6, 2), random_vectors(1, 4, 2)
+    codebook = EMACodebook(2, 2, decay=0.75)
+    codebook.observe(first, torch.tensor([0, 0, 0, 0, 1, 1]))
+    codebook.observe(second, torch.tensor([0, 0, 0, 1]))
+    # n = .75 × .25 × 4 + .25 × 3 and so on; the common factor .25 cancels in m / n
+    expected = (0.75 * first[:4].sum(0) + second[:3].sum(0)) / (0.75 * 4 + 3)
+    assert torch.allclose(codebook.weight[0], expected, atol=1e-6)
+
+
+def test_a_code_nobody_chose_stays_where_it_is():
+    codebook = EMACodebook(3, 2)
+    before = codebook.weight[2].clone()
+    for _ in range(500):
+        codebook.observe(random_vectors(0, 20, 2), torch.arange(20) % 2)
+    assert torch.equal(codebook.weight[2], before)
+
+
+@pytest.mark.parametrize("kind", [Codebook, EMACodebook])
+def test_a_revived_code_survives_the_step_and_the_next(kind):
+    torch.manual_seed(0)
+    data = random_vectors(0, 64, 4)
+    codebook = kind(8, 4, restart_below=0.1)
+    with torch.no_grad():
+        codebook.weight[0] = 0
+        codebook.weight[1:] = 1e3  # seven dead codes, far from every vector
+    codebook.observe(data, codebook.search(data))
+    revived = codebook.weight[1:].clone()
+    for code in revived:
+        assert (data == code).all(dim=1).any()  # each sits on a vector of the batch
+    codebook.observe(data, torch.zeros(64, dtype=torch.int64))  # a step in which nobody chooses them
+    assert torch.allclose(codebook.weight[1:], revived, rtol=1e-5)
+    chosen = codebook.search(data).unique()
+    assert len(chosen) > 4
+
+
+def test_observing_needs_a_training_quantizer():
+    vq = VectorQuantizer2(8, 4, codebook=EMACodebook(8, 4))
+    z_e = random_vectors(0, 2, 4, 3, 3)
+    state = {name: value.clone() for name, value in vq.state_dict().items()}
+    vq.eval()(z_e)
+    vq.train().encode(z_e)
+    assert all(torch.equal(value, state[name]) for name, value in vq.state_dict().items())
+    vq(z_e)
+    assert not torch.equal(vq.embedding.weight, state["embedding.weight"])
+
+
+@pytest.mark.parametrize("arguments", [dict(num_embeddings=0), dict(embedding_dim=0), dict(decay=1.0)])
+def test_codebook_says_what_is_wrong(arguments):
+    with pytest.raises(ValueError, match="expected .* got"):
+        EMACodebook(**{"num_embeddings": 4, "embedding_dim": 2, **arguments})
+
+
+def test_codebook_is_a_module_whose_gradient_reaches_only_the_chosen_codes():
+    codebook = Codebook(4, 2)
+    codebook(torch.tensor([1, 1])).sum().backward()
+    assert codebook.weight.grad.tolist() == [[0, 0], [2, 2], [0, 0], [0, 0]]
+    assert isinstance(codebook.weight, nn.Parameter)

@@ -1,0 +1,144 @@
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from vqlab import EMAVectorQuantizer, Record, SimpleVQVAE, crops, fit, load, photos, pick_device
+from vqlab.train.__main__ import main
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return SimpleVQVAE(32, 8, hidden=16, blocks=1, quantizer=EMAVectorQuantizer(32, 8))
+
+
+@pytest.fixture
+def batches():
+    return crops(photos(), 4, 32, generator=torch.Generator().manual_seed(0))
+
+
+def test_fit_learns_real_photographs_and_reports_every_step(model, batches):
+    records = list(fit(model, batches, steps=60))
+    assert [record.step for record in records] == list(range(1, 61))
+    assert all(isinstance(record, Record) and record.loss == pytest.approx(
+        record.reconstruction + record.quantization, rel=1e-5) for record in records)
+    first, last = records[0], sum(record.psnr for record in records[-10:]) / 10
+    assert last > first.psnr + 5
+    assert 1 <= last <= 60 and all(0 < record.usage <= 1 <= record.perplexity <= 32 for record in records)
+    assert all(earlier.seconds < later.seconds for earlier, later in zip(records, records[1:], strict=False))
+    assert not model.training
+
+
+def test_fit_is_reproducible(batches):
+    results = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        model = SimpleVQVAE(16, 4, hidden=8, blocks=1, quantizer=EMAVectorQuantizer(16, 4))
+        stream = crops(photos(), 2, 16, generator=torch.Generator().manual_seed(0))
+        results.append([record.loss for record in fit(model, stream, steps=5)])
+    assert results[0] == results[1]
+
+
+def test_stopping_early_leaves_a_usable_model(model, batches):
+    for record in fit(model, batches, steps=1000):
+        if record.step == 3:
+            break
+    assert not model.training
+    image = torch.zeros(1, 3, 16, 16)
+    assert torch.equal(model(image)[0], model(image)[0])
+
+
+def test_an_exception_in_the_loop_leaves_a_usable_model(model, batches):
+    with pytest.raises(KeyboardInterrupt):
+        for _ in fit(model, batches, steps=1000):
+            raise KeyboardInterrupt
+    assert not model.training
+
+
+def test_fit_ends_by_the_clock_and_with_the_batches(model, batches):
+    records = list(fit(model, batches, seconds=0.5))
+    assert records and records[-1].seconds >= 0.5 or len(records) > 1
+    assert [record.step for record in fit(model, [next(batches)] * 3, steps=99)] == [1, 2, 3]
+
+
+def test_gradient_codes_learn_too(batches):
+    torch.manual_seed(0)
+    model = SimpleVQVAE(16, 8, hidden=16, blocks=1)
+    before = model.quantize.embedding.weight.clone()
+    records = list(fit(model, batches, steps=5))
+    assert not torch.equal(model.quantize.embedding.weight, before) and records[-1].quantization > 0
+
+
+@pytest.mark.parametrize("budget", [{}, dict(seconds=0), dict(steps=-1), dict(seconds=float("nan"))])
+def test_no_budget(model, batches, budget):
+    with pytest.raises(ValueError, match="positive budget in seconds or steps"):
+        fit(model, batches, **budget)
+
+
+def test_divergence_is_said_and_keeps_the_last_finite_weights(model):
+    huge = torch.full((1, 3, 16, 16), 1e30)
+    stream = fit(model, [torch.zeros(1, 3, 16, 16), huge], steps=10)
+    next(stream)
+    with pytest.raises(ValueError, match="expected"):
+        next(stream)
+    assert all(torch.isfinite(parameter).all() for parameter in model.parameters())
+    assert not model.training
+
+
+def test_device_comes_from_the_environment(monkeypatch):
+    monkeypatch.setenv("VQLAB_DEVICE", "cpu")
+    assert pick_device() == torch.device("cpu")
+    monkeypatch.delenv("VQLAB_DEVICE")
+    assert pick_device().type == ("cuda" if torch.cuda.is_available() else "cpu")
+    for wrong in ("gpu", "cuda:99"):
+        monkeypatch.setenv("VQLAB_DEVICE", wrong)
+        with pytest.raises(ValueError, match=f"VQLAB_DEVICE, got '{wrong}'"):
+            pick_device()
+
+
+def test_command_line_trains_and_saves(tmp_path):
+    command = [sys.executable, "-m", "vqlab.train", "photos", "--seconds", "2", "--seed", "1", "--out",
+               str(tmp_path / "new" / "folder")]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "2/2 s" in run.stderr and "Warning" not in run.stderr  # the progress bar got there
+    assert re.search(r"the held-out cat comes back at \d+\.\d\d dB, perplexity \d+, \d+ of 512 codes", run.stdout)
+    model = load(tmp_path / "new" / "folder" / "model.safetensors")
+    assert model.vocab_size == 512 and not model.training
+    assert [file.name for file in (tmp_path / "new" / "folder").iterdir()] == ["model.safetensors"]
+
+
+def test_interrupting_the_command_line_keeps_what_was_learnt(tmp_path):
+    command = [sys.executable, "-m", "vqlab.train", "photos", "--seconds", "600", "--out", str(tmp_path)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    seen = b""
+    while b"step " not in seen:  # the bar names the step once training runs
+        chunk = os.read(process.stderr.fileno(), 4096)
+        assert chunk, seen.decode()
+        seen += chunk
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=120)
+    assert process.returncode == 0 and b"what was learnt is kept" in stderr and b"held-out cat" in stdout
+    assert load(tmp_path / "model.safetensors").vocab_size == 512
+
+
+@pytest.mark.parametrize("arguments, message", [
+    (["photos", "--seconds", "0", "--out", "x"], "seconds above 0, got 0"),
+    (["cats", "--out", "x"], "invalid choice: 'cats'"),
+    (["photos"], "required: --out"),
+])
+def test_command_line_says_what_is_wrong(arguments, message, capsys):
+    with pytest.raises(SystemExit):
+        main(arguments)
+    assert message in capsys.readouterr().err
+
+
+def test_an_unwritable_folder_is_refused_before_training(tmp_path, capsys):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(SystemExit):
+        main(["photos", "--seconds", "60", "--out", str(tmp_path / "file")])
+    assert "expected a folder that can be written" in capsys.readouterr().err
