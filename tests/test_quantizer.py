@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from vqlab import EMACodebook, EMAVectorQuantizer, VectorQuantizer2, straight_through
+from vqlab import EMACodebook, EMAVectorQuantizer, VectorQuantizer2, rotation_trick, straight_through
 
 
 def textbook(z_e, codebook, beta):
@@ -104,6 +104,37 @@ def test_straight_through_takes_its_value_from_one_side_and_its_gradient_to_the_
     assert out.item() == 3.0
     to_z_e, to_z_q = torch.autograd.grad(out * 7, (z_e, z_q), allow_unused=True)
     assert to_z_e.item() == 7 and to_z_q is None
+
+
+def test_rotation_trick_turns_and_scales_the_gradient_with_the_vector():
+    # z_e points east with length 2, z_q north with length 3: a quarter turn and a stretch by 1.5
+    z_e, z_q = torch.tensor([[2.0, 0.0]], requires_grad=True), torch.tensor([[0.0, 3.0]], requires_grad=True)
+    out = rotation_trick(z_e, z_q)
+    assert torch.allclose(out, z_q)
+    # d(out)/d(z_e) takes east to 1.5 north and north to 1.5 west; a gradient travels back by its transpose
+    for at_z_q, at_z_e in [((0.0, 1.0), (1.5, 0.0)), ((1.0, 0.0), (0.0, -1.5))]:
+        gradient, to_codes = torch.autograd.grad(out, (z_e, z_q), torch.tensor([at_z_q]), retain_graph=True,
+                                                 allow_unused=True)
+        assert torch.allclose(gradient, torch.tensor([at_z_e]), atol=1e-6) and to_codes is None
+
+
+def test_rotation_trick_keeps_the_angle_between_gradient_and_vector():
+    torch.manual_seed(0)
+    z_e, z_q = torch.randn(5, 7, 3, requires_grad=True), torch.randn(5, 7, 3)
+    at_z_q = torch.randn(5, 7, 3)
+    at_z_e, = torch.autograd.grad(rotation_trick(z_e, z_q), z_e, at_z_q)
+    ratio = z_q.norm(dim=1) / z_e.norm(dim=1)
+    assert torch.allclose(at_z_e.norm(dim=1), ratio * at_z_q.norm(dim=1), rtol=1e-4)
+    assert torch.allclose(F.cosine_similarity(at_z_e, z_e), F.cosine_similarity(at_z_q, z_q), atol=1e-5)
+
+
+@pytest.mark.parametrize("z_e", [[0.0, 0.0], [-1.0, -2.0], [1.0, 2.0]])
+def test_rotation_trick_for_zero_opposite_and_equal_vectors(z_e):
+    z_e, z_q = torch.tensor([z_e], requires_grad=True), torch.tensor([[1.0, 2.0]])
+    out = rotation_trick(z_e, z_q)
+    assert torch.allclose(out, z_q)
+    gradient, = torch.autograd.grad(out.sum(), z_e)
+    assert torch.isfinite(gradient).all()
 
 
 @pytest.mark.parametrize("shape, message", [

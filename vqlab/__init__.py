@@ -18,7 +18,7 @@ from vqlab.checkpoint import load, save
 from vqlab.codebook import Codebook, EMACodebook, kmeans, nearest_code
 from vqlab.data import DummyDataset, crops, digits, held_out_photo, load_photo, photos, to_uint8
 from vqlab.metrics import bits_per_pixel, perplexity, psnr, usage
-from vqlab.quantizer import EMAVectorQuantizer, Quantized, VectorQuantizer2, straight_through
+from vqlab.quantizer import EMAVectorQuantizer, Quantized, VectorQuantizer2, rotation_trick, straight_through
 from vqlab.train import Record, fit, pick_device
 from vqlab.vqvae import Decoder, Encoder, SimpleVQVAE
 
@@ -29,7 +29,7 @@ __all__ = [
     "DummyDataset", "crops", "digits", "held_out_photo", "load_photo", "photos", "to_uint8",
     # codebook and quantizer
     "Codebook", "EMACodebook", "EMAVectorQuantizer", "Quantized", "VectorQuantizer2", "kmeans", "nearest_code",
-    "straight_through",
+    "rotation_trick", "straight_through",
     # model
     "Decoder", "Encoder", "SimpleVQVAE", "load", "save",
     # measuring and training

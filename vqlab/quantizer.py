@@ -30,6 +30,31 @@ def straight_through(z_e: Tensor, z_q: Tensor) -> Tensor:
     return z_e + (z_q - z_e).detach()
 
 
+def rotation_trick(z_e: Tensor, z_q: Tensor, dim: int = 1) -> Tensor:
+    """The value of z_q with the gradient of z_e turned and scaled as z_e itself is: (‖z_q‖ / ‖z_e‖) R z_e.
+    前向取 z_q 的值；反向的梯度随 z_e 到 z_q 的旋转和缩放一起变化。
+
+    R is the rotation that takes the direction of z_e to that of z_q in their common plane; R and the scale are
+    held constant in the backward pass, so this is another estimator, not the true gradient. Where z_e is zero
+    there is no direction to turn, and no gradient passes.
+
+    Args:
+        z_e: what the encoder said, any shape.
+        z_q: its code vectors, the same shape; no gradient reaches them from here.
+        dim: the axis of length D along which a vector lies.
+
+    Source: Fifty et al. (2024), "Restructuring Vector Quantization with the Rotation Trick", arXiv 2410.06424,
+    section 4.2, R x = x − 2 r (r·x) + 2 q (e·x) with unit e, q and r = (e + q) / ‖e + q‖.
+    """
+    with torch.no_grad():
+        e, q = F.normalize(z_e, dim=dim), F.normalize(z_q, dim=dim)
+        r = F.normalize(e + q, dim=dim)  # opposite directions: r = 0, and the other two terms do the work
+        scale = z_q.norm(dim=dim, keepdim=True) / z_e.norm(dim=dim, keepdim=True).clamp(min=1e-12)
+    rotated = z_e - 2 * r * (r * z_e).sum(dim, keepdim=True) + 2 * q * (e * z_e).sum(dim, keepdim=True)
+    rotated = scale * rotated
+    return rotated + (z_q - rotated).detach()  # exact for z_e = 0 too
+
+
 class Quantized(NamedTuple):
     """What a quantizer returns; unpacks as `quantized, loss, indices = ...`.
 
