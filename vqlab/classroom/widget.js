@@ -1,0 +1,108 @@
+// What every widget of the lessons needs. This text stands before the widget's own in one ES module.
+
+// Events end here, in the bubble phase: the controls get them, the notebook does not
+// (or `b`, pressed on a slider, would insert a cell).
+function keepEvents(root) {
+  for (const type of ["keydown", "keypress", "keyup", "pointerdown", "mousedown", "dblclick", "paste"]) {
+    root.addEventListener(type, (event) => event.stopPropagation());
+  }
+}
+
+// element("p", {class: "vq-error", role: "alert"}, "text", otherElement, [zh, en])
+function element(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children.map((child) => (Array.isArray(child) ? span(...child) : child)));
+  return made;
+}
+
+// Both languages; the lesson's switch hides one of them.
+function span(zh, en) {
+  const pair = document.createElement("span");
+  pair.append(element("span", { lang: "zh" }, String(zh)), " ", element("span", { lang: "en" }, String(en)));
+  return pair;
+}
+
+// The root of a widget, to be filled.
+function widgetRoot(el) {
+  const root = element("div", { class: "vq-widget" });
+  keepEvents(root);
+  el.append(root);
+  return root;
+}
+
+// A slider with its label and read-out. `report(value)` is called while it moves.
+function slider({ zh, en, min, max, step, value }, report) {
+  const digits = (String(step).split(".")[1] || "").length;
+  const show = (number) => Number(number).toFixed(digits);
+  const input = element("input", { type: "range", min, max, step, value, "aria-label": `${zh} ${en}` });
+  const output = element("output", {}, show(value));
+  input.addEventListener("input", () => {
+    output.textContent = show(input.value);
+    report(Number(input.value));
+  });
+  return element("label", { class: "vq-slider" }, [zh, en], input, output);
+}
+
+// However often it is called, `draw` runs once before the next picture on the screen.
+function onceAFrame(draw) {
+  let waiting = false;
+  return () => {
+    if (waiting) return;
+    waiting = true;
+    requestAnimationFrame(() => {
+      waiting = false;
+      draw();
+    });
+  };
+}
+
+// The theme's colours, as they are now.
+function themeColours(el) {
+  const style = getComputedStyle(el);
+  const colour = (name, otherwise) => style.getPropertyValue(name).trim() || otherwise;
+  return {
+    text: colour("--jp-ui-font-color1", "#212121"),
+    faint: colour("--jp-border-color2", "#e0e0e0"),
+    back: colour("--jp-layout-color0", "#ffffff"),
+  };
+}
+
+// Calls `redraw` when the theme or the element's size changes; returns what ends that.
+function onLookChange(el, redraw) {
+  const theme = new MutationObserver(redraw);
+  theme.observe(document.body, { attributeFilter: ["data-jp-theme-name", "data-jp-theme-light"] });
+  const size = new ResizeObserver(redraw);
+  size.observe(el);
+  return () => {
+    theme.disconnect();
+    size.disconnect();
+  };
+}
+
+// The canvas's context in CSS pixels, sharp on any screen, cleared.
+function sharpContext(canvas) {
+  const { clientWidth: width, clientHeight: height } = canvas;
+  const ratio = window.devicePixelRatio || 1;
+  canvas.width = Math.round(width * ratio);
+  canvas.height = Math.round(height * ratio);
+  const context = canvas.getContext("2d");
+  context.scale(ratio, ratio);
+  return { context, width, height };
+}
+
+// Raw RGB bytes (a DataView) onto a canvas, one canvas pixel a pixel; CSS makes it larger.
+function drawPixels(canvas, view, start, width, height) {
+  const rgb = new Uint8Array(view.buffer, view.byteOffset + start, width * height * 3);
+  const image = new ImageData(width, height);
+  for (let from = 0, to = 0; from < rgb.length; from += 3, to += 4) {
+    image.data[to] = rgb[from];
+    image.data[to + 1] = rgb[from + 1];
+    image.data[to + 2] = rgb[from + 2];
+    image.data[to + 3] = 255;
+  }
+  canvas.width = width;
+  canvas.height = height;
+  canvas.getContext("2d").putImageData(image, 0, 0);
+}
+
