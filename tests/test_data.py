@@ -50,11 +50,10 @@ def test_crops_are_cut_from_the_pictures_and_follow_the_generator():
         assert any(torch.equal(crop, window) for window in windows)
 
 
-def test_crops_cover_every_place_and_prefer_larger_pictures():
+def test_crops_come_from_every_picture_equally_often():
     small, large = torch.zeros(3, 4, 4), torch.ones(3, 4, 40)
     batch = next(crops({"small": small, "large": large}, 400, 4, generator=torch.Generator().manual_seed(0)))
-    share = batch.mean().item()
-    assert 0.85 < share < 0.97  # 10/11 of the area
+    assert 0.4 < batch.mean().item() < 0.6
 
 
 def test_crops_larger_than_a_picture():

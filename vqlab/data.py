@@ -48,9 +48,7 @@ def held_out_photo() -> Tensor:
 
 def crops(pictures: dict[str, Tensor], batch_size: int = 16, size: int = 64, *,
           generator: torch.Generator | None = None) -> Iterator[Tensor]:
-    """Random square cut-outs, half of them mirrored, for ever.
-
-    Pictures are drawn in proportion to their area, so that every pixel is about equally likely.
+    """Random square cut-outs, half of them mirrored, for ever; every picture is drawn equally often.
 
     Args:
         pictures: what `photos` returns.
@@ -69,10 +67,9 @@ def crops(pictures: dict[str, Tensor], batch_size: int = 16, size: int = 64, *,
             raise ValueError(f"expected pictures of at least {size} × {size} pixels, "
                              f"got {name} with {tuple(picture.shape)}")
     images = list(pictures.values())
-    areas = torch.tensor([float(image[0].numel()) for image in images])
     while True:
         batch = []
-        for i in torch.multinomial(areas, batch_size, replacement=True, generator=generator).tolist():
+        for i in torch.randint(len(images), (batch_size,), generator=generator).tolist():
             _, height, width = images[i].shape
             top, left, mirror = (int(torch.randint(n, (), generator=generator))
                                  for n in (height - size + 1, width - size + 1, 2))

@@ -1,7 +1,7 @@
 """What only lessons need: the language switch, figures with their font, widgets, exercises, the glossary."""
 
-from vqlab.classroom.exercise import Exercise, Mistake, Verdict, check
 from vqlab.classroom.codecs import jpeg_within
+from vqlab.classroom.exercise import Exercise, Mistake, Verdict, check
 from vqlab.classroom.explorer import PictureExplorer, Slider
 from vqlab.classroom.figures import COLOURS, STYLE, draw_images, png, show, use_style
 from vqlab.classroom.font import missing_glyphs
@@ -15,6 +15,6 @@ from vqlab.classroom.widget import LessonWidget, binary
 
 __all__ = [
     "COLOURS", "GLOSSARY", "STYLE", "Exercise", "LessonWidget", "Mistake", "Option", "PictureExplorer", "Predict",
-    "Question", "Quiz", "Slider", "Term", "TrainingPanel", "Verdict", "bilingual", "binary", "check", "draw_images",
-    "language_switch", "missing_glyphs", "png", "show", "start", "use_style",
+    "Question", "Quiz", "Slider", "Term", "TrainingPanel", "Verdict", "bilingual", "binary", "check",
+    "draw_dictionary", "draw_images", "draw_tokens", "jpeg_within", "language_switch", "missing_glyphs", "png", "show", "start", "use_style",
 ]

@@ -1,0 +1,56 @@
+"""Pictures of words: the map of a photograph's tokens, and the dictionary they come from."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from torch import Tensor
+
+from vqlab.data import to_uint8
+
+
+def draw_tokens(tokens: Tensor, words: Tensor, ax: Axes | None = None, *, numbers: bool = False) -> Axes:
+    """Draw a token map: each token a square in the mean colour of its word.
+
+    Args:
+        tokens: (H, W) int64, indices of words.
+        words: (K, 3, h, w) float in [-1, 1], what each word looks like on its own.
+        ax: where to draw; new Axes by default.
+        numbers: write each token's number on its square.
+
+    Returns:
+        The Axes.
+    """
+    ax = ax or plt.figure().add_subplot()
+    colours = to_uint8(words.mean(dim=(2, 3)).T.unsqueeze(1))[0]  # (K, 3)
+    ax.imshow(colours[tokens.cpu().numpy()])
+    if numbers:
+        for (row, column), token in np.ndenumerate(tokens.cpu().numpy()):
+            dark = colours[token].mean() < 128
+            ax.text(column, row, token, ha="center", va="center", fontsize=9, color="white" if dark else "black")
+    ax.set(xticks=[], yticks=[])
+    ax.grid(False)
+    return ax
+
+
+def draw_dictionary(words: Tensor, order: Tensor, ax: Axes | None = None, *, columns: int = 64) -> Axes:
+    """Draw every word as the small patch that the decoder makes of it alone.
+
+    Args:
+        words: (K, 3, h, w) float in [-1, 1].
+        order: (K,) int64, the sequence in which to draw them, row by row.
+        ax: where to draw; new Axes by default.
+        columns: words in a row; divides K.
+
+    Returns:
+        The Axes.
+    """
+    ax = ax or plt.figure().add_subplot()
+    _, channels, height, width = words.shape
+    rows = len(words) // columns
+    framed = words.new_ones(len(words), channels, height + 1, width + 1)  # a white line between the words
+    framed[:, :, :height, :width] = words[order]
+    sheet = framed.view(rows, columns, channels, height + 1, width + 1).permute(2, 0, 3, 1, 4)
+    ax.imshow(to_uint8(sheet.reshape(channels, rows * (height + 1), columns * (width + 1))))
+    ax.set(xticks=[], yticks=[])
+    ax.grid(False)
+    return ax
