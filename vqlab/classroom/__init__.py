@@ -14,7 +14,8 @@ from vqlab.classroom.training import TrainingPanel
 from vqlab.classroom.widget import LessonWidget, binary
 
 __all__ = [
-    "COLOURS", "GLOSSARY", "STYLE", "Exercise", "LessonWidget", "Mistake", "Option", "PictureExplorer", "Predict",
-    "Question", "Quiz", "Slider", "Term", "TrainingPanel", "Verdict", "bilingual", "binary", "check",
-    "draw_dictionary", "draw_images", "draw_tokens", "jpeg_within", "language_switch", "missing_glyphs", "png", "show", "start", "use_style",
+    "COLOURS", "GLOSSARY", "STYLE", "Exercise", "LessonWidget", "Mistake", "Option", "PictureExplorer",
+    "Predict", "Question", "Quiz", "Slider", "Term", "TrainingPanel", "Verdict", "bilingual", "binary", "check",
+    "draw_dictionary", "draw_images", "draw_tokens", "jpeg_within", "language_switch", "missing_glyphs", "png",
+    "show", "start", "use_style",
 ]
