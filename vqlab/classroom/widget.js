@@ -106,3 +106,46 @@ function drawPixels(canvas, view, start, width, height) {
   canvas.getContext("2d").putImageData(image, 0, 0);
 }
 
+// A square of the plane, both axes from low to high: `box` to put in the page, `canvas` to draw on, and
+// `handle(label, [x, y], move)` for a point that can be dragged, and moved with the arrow keys (Shift: finely).
+// A handle's `place([x, y])` puts it elsewhere without calling `move`.
+function plane(low, high, label) {
+  const canvas = element("canvas", { role: "img", "aria-label": label });
+  const box = element("div", { class: "vq-plane" }, canvas);
+  const inside = (x) => Math.min(high, Math.max(low, x));
+
+  const handle = ([zh, en], at, move) => {
+    let [x, y] = at;
+    const grip = element("div", { class: "vq-handle", role: "slider", tabindex: 0, "aria-label": `${zh} ${en}`,
+      "aria-valuemin": low, "aria-valuemax": high, title: `${zh} ${en}` });
+    const place = (point) => {
+      [x, y] = point.map(inside);
+      grip.style.left = `${((x - low) / (high - low)) * 100}%`;
+      grip.style.top = `${((high - y) / (high - low)) * 100}%`;
+      grip.setAttribute("aria-valuenow", x.toFixed(2));
+      grip.setAttribute("aria-valuetext", `x ${x.toFixed(2)}, y ${y.toFixed(2)}`);
+    };
+    const go = (point) => {
+      place(point);
+      move([x, y]);
+    };
+    grip.addEventListener("pointerdown", (event) => grip.setPointerCapture(event.pointerId));
+    grip.addEventListener("pointermove", (event) => {
+      if (!grip.hasPointerCapture(event.pointerId)) return;
+      const square = canvas.getBoundingClientRect();
+      go([low + ((event.clientX - square.left) / square.width) * (high - low),
+        high - ((event.clientY - square.top) / square.height) * (high - low)]);
+    });
+    grip.addEventListener("keydown", (event) => {
+      const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
+      if (!way) return;
+      event.preventDefault(); // the page would scroll
+      const step = ((high - low) / 100) * (event.shiftKey ? 0.2 : 1);
+      go([x + way[0] * step, y + way[1] * step]);
+    });
+    place(at);
+    box.append(grip);
+    return { place, grip };
+  };
+  return { box, canvas, handle };
+}
