@@ -1,0 +1,63 @@
+"""The held-out cat after a minute of training: ours and a peer, in turn. ``python tests/bench/photos.py [--seconds 60]``
+
+The peer is vector-quantize-pytorch's VectorQuantize (EMA, k-means start, restart of dead codes) in our encoder and
+decoder, with our optimizer, crops and seeds. Needs ``pip install -e '.[bench]'``. Prints dB, perplexity and codes
+used on the cat, per seed, and the mean.
+"""
+
+import argparse
+import statistics
+import sys
+
+import torch
+from torch import nn
+from vector_quantize_pytorch import VectorQuantize
+
+from vqlab import EMAVectorQuantizer, SimpleVQVAE, crops, fit, held_out_photo, perplexity, photos, psnr, usage
+
+
+class Peer(nn.Module):
+    """vector-quantize-pytorch behind the three results and two attributes that SimpleVQVAE asks of a quantizer."""
+
+    def __init__(self, num_embeddings, embedding_dim):
+        super().__init__()
+        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
+        self.vq = VectorQuantize(dim=embedding_dim, codebook_size=num_embeddings, kmeans_init=True,
+                                 threshold_ema_dead_code=2, accept_image_fmap=True, decay=0.99)
+
+    def forward(self, z_e):
+        quantized, indices, loss = self.vq(z_e)
+        return quantized, loss.squeeze(), indices.flatten()
+
+
+def train(quantizer, seconds, seed):
+    torch.manual_seed(seed)
+    model = SimpleVQVAE(512, quantizer.embedding_dim, quantizer=quantizer)
+    batches = crops(photos(), generator=torch.Generator().manual_seed(seed))
+    steps = sum(1 for _ in fit(model, batches, seconds=seconds))
+    cat = held_out_photo()
+    with torch.no_grad():
+        image, _, indices = model(cat)
+        seen = torch.cat([model(next(batches))[2] for _ in range(64)])
+    return (psnr(image, cat).item(), perplexity(indices, 512).item(), usage(indices, 512).item() * 512,
+            perplexity(seen, 512).item(), usage(seen, 512).item() * 100, steps)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--seeds", type=int, default=3)
+    options = parser.parse_args()
+    for name, make in [("vqlab", lambda: EMAVectorQuantizer(512, 8)), ("vector-quantize-pytorch", lambda: Peer(512, 8))]:
+        decibels = []
+        for seed in range(options.seeds):
+            torch.manual_seed(seed)
+            db, on_cat, codes, on_crops, used, steps = train(make(), options.seconds, seed)
+            decibels.append(db)
+            print(f"{name:24} seed {seed}: cat {db:.2f} dB, perplexity {on_cat:.0f}, {codes:.0f} codes; training crops: "
+                  f"perplexity {on_crops:.0f}, {used:.1f} % of codes; {steps} steps", flush=True)
+        print(f"{name:24} mean {statistics.mean(decibels):.2f} dB")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
