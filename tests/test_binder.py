@@ -3,6 +3,8 @@
 repo2docker ends with 0 also where it understood nothing, so the printed text is what counts.
 """
 
+import json
+import os
 import re
 import shutil
 import subprocess
@@ -47,6 +49,8 @@ def dockerfile_problems(text):
         problems.append("pip runs before the repository is there")
     if not re.search(r"R2D_ENTRYPOINT\S*.*binder/start", text):
         problems.append("binder/start is not called")
+    if not re.search(r"^RUN \./binder/postBuild", text, re.MULTILINE):
+        problems.append("binder/postBuild is not called")
     return problems
 
 
@@ -90,6 +94,7 @@ def test_binder_builds_what_we_mean(repository):
     (lambda root: (root / "binder/requirements.txt").write_text("torch\n"), "pip runs before"),
     (lambda root: (root / "binder/requirements.txt").unlink(), "our requirements are not installed"),
     (lambda root: (root / "binder/start").unlink(), "binder/start is not called"),
+    (lambda root: (root / "binder/postBuild").unlink(), "binder/postBuild is not called"),
 ])
 def test_a_spoiled_binder_folder_is_noticed(repository, spoil, problem):
     spoil(repository)
@@ -118,3 +123,12 @@ def test_start_hands_over(tmp_path):
     done = subprocess.run(["bash", ROOT / "binder" / "start", "sh", "-c", "echo $OMP_NUM_THREADS $0", "arg"],
                           capture_output=True, text=True)
     assert done.stdout == "1 arg\n"
+
+
+def test_post_build_puts_the_settings_where_jupyterlab_looks(tmp_path):
+    subprocess.run(["bash", ROOT / "binder" / "postBuild"], cwd=ROOT, check=True,
+                   env=os.environ | {"NB_PYTHON_PREFIX": str(tmp_path)})
+    settings = json.loads((tmp_path / "share/jupyter/lab/settings/overrides.json").read_text("utf-8"))
+    assert settings["@jupyterlab/apputils-extension:notification"]["fetchNews"] == "false"
+    viewers = settings["@jupyterlab/docmanager-extension:plugin"]["defaultViewers"]
+    assert viewers == {"python": "Jupytext Notebook"}
