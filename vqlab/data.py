@@ -46,7 +46,7 @@ def held_out_photo() -> Tensor:
     return from_uint8(skimage_data.chelsea()[:300, :448]).unsqueeze(0)
 
 
-def crops(pictures: dict[str, Tensor], batch_size: int = 16, size: int = 64, *,
+def crops(pictures: dict[str, Tensor], batch_size: int = 8, size: int = 64, *,
           generator: torch.Generator | None = None) -> Iterator[Tensor]:
     """Random square cut-outs, half of them mirrored, for ever; every picture is drawn equally often.
 

@@ -175,13 +175,13 @@ class EMAVectorQuantizer(VectorQuantizer2):
     Args:
         num_embeddings: K.
         embedding_dim: D.
-        commitment_weight: β, by default 0.25 as in the paper.
+        commitment_weight: β of the paper, which uses 0.25.
         codebook: an `EMACodebook(K, D, ...)` with other settings.
 
     Source: see `EMACodebook`.
     """
 
-    def __init__(self, num_embeddings: int, embedding_dim: int, commitment_weight: float = 0.25, *,
+    def __init__(self, num_embeddings: int, embedding_dim: int, commitment_weight: float = 1.0, *,
                  codebook: EMACodebook | None = None):
         if codebook is None:
             codebook = EMACodebook(num_embeddings, embedding_dim, kmeans_start=True, restart_below=0.1)

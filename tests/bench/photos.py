@@ -1,4 +1,4 @@
-"""The held-out cat after a minute of training: ours and a peer, in turn. ``python tests/bench/photos.py [--seconds 60]``
+"""The held-out cat after a minute of training: ours and a peer, in turn. ``python tests/bench/photos.py``
 
 The peer is vector-quantize-pytorch's VectorQuantize (EMA, k-means start, restart of dead codes) in our encoder and
 decoder, with our optimizer, crops and seeds. Needs ``pip install -e '.[bench]'``. Prints dB, perplexity and codes
@@ -48,14 +48,14 @@ def main():
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()
-    for name, make in [("vqlab", lambda: EMAVectorQuantizer(512, 8)), ("vector-quantize-pytorch", lambda: Peer(512, 8))]:
+    for name, make in [("vqlab", EMAVectorQuantizer), ("vector-quantize-pytorch", Peer)]:
         decibels = []
         for seed in range(options.seeds):
             torch.manual_seed(seed)
-            db, on_cat, codes, on_crops, used, steps = train(make(), options.seconds, seed)
+            db, on_cat, codes, on_crops, used, steps = train(make(512, 8), options.seconds, seed)
             decibels.append(db)
-            print(f"{name:24} seed {seed}: cat {db:.2f} dB, perplexity {on_cat:.0f}, {codes:.0f} codes; training crops: "
-                  f"perplexity {on_crops:.0f}, {used:.1f} % of codes; {steps} steps", flush=True)
+            print(f"{name:24} seed {seed}: cat {db:.2f} dB, perplexity {on_cat:.0f}, {codes:.0f} codes; "
+                  f"training crops: perplexity {on_crops:.0f}, {used:.1f} % of codes; {steps} steps", flush=True)
         print(f"{name:24} mean {statistics.mean(decibels):.2f} dB")
 
 

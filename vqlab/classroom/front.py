@@ -1,4 +1,4 @@
-"""The README's picture: ``python -m vqlab.classroom.front MODEL PICTURE``, from a model of ``python -m vqlab.train``."""
+"""The README's picture: ``python -m vqlab.classroom.front MODEL PICTURE``, MODEL from ``python -m vqlab.train``."""
 
 import argparse
 from pathlib import Path

@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     torch.manual_seed(options.seed)
     device = pick_device()
-    model = SimpleVQVAE(512, 32, quantizer=EMAVectorQuantizer(512, 32)).to(device)
+    model = SimpleVQVAE(512, 8, quantizer=EMAVectorQuantizer(512, 8)).to(device)
     batches = crops(photos(), generator=torch.Generator().manual_seed(options.seed))
     with tqdm(total=options.seconds, unit="s", bar_format="{l_bar}{bar}| {n:.0f}/{total:.0f} s{postfix}") as bar:
         try:
