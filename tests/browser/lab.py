@@ -183,9 +183,9 @@ class Lesson:
         self.page.locator(f"input.vq-lang-{language}").first.check(force=True)
 
     def visible_languages(self):
-        """Which of zh and en can be seen on this screen, by computed visibility."""
+        """Which of zh and en can be seen on this screen, by computed visibility, beside the switch itself."""
         return set(self.notebook.evaluate("""notebook =>
-            [...notebook.querySelectorAll('[lang]')]
+            [...notebook.querySelectorAll('[lang]:not(.vq-lang *)')]
               .filter(e => e.textContent.trim() && e.checkVisibility({visibilityProperty: true}))
               .map(e => e.lang)"""))
 
