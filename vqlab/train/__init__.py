@@ -44,7 +44,7 @@ class Record:
 
 
 def fit(model: SimpleVQVAE, batches: Iterable[Tensor], *, seconds: float = math.inf, steps: float = math.inf,
-        lr: float = 1e-3) -> Iterator[Record]:
+        lr: float = 1.5e-3) -> Iterator[Record]:
     """Train in place, one batch a step, until `seconds` or `steps` are over or the batches end.
 
     Adam; the learning rate warms up and then falls to zero along half a cosine over the budget, whichever of the
