@@ -21,11 +21,12 @@ STATES = {  # symbol, Chinese, English, colour
     "wrong": ("✗", "还不对", "Not right yet", COLOURS["wrong"]),
     "error": ("⚠", "出错了", "An error", COLOURS["wrong"]),
 }
-STUB = ("在上面的函数里写下你的答案，运行它，再运行这一格。",
-        "Write your answer in the function above, run it, then run this cell again.")
-CHANGED = ("结果都对，但函数改动了传给它的数据：别处还要用它们。请换一种写法，不要原地修改（例如 x += …、x[...] = …）。",
+STUB = ("在上面的函数里写下答案，运行它，再运行这一格。已经写好了？看看是不是忘了 return。",
+        "Write your answer in the function above, run it, then run this cell again. Already written? "
+        "Perhaps its return is missing.")
+CHANGED = ("结果都对，但函数改动了传进来的数据，而别处还要用它们。请换一种不原地修改的写法（x += …、x[...] = … 都是原地修改）。",
            "The results are right, but the function changes the data it is given, which others still need. "
-           "Write it without changing them in place (as x += … or x[...] = … do).")
+           "Write it without changing anything in place (as x += … and x[...] = … do).")
 
 
 class Mistake(NamedTuple):
@@ -133,7 +134,8 @@ def check(name: str, function: Callable[..., Any]) -> None:
         raise ValueError(f"no exercise {name!r}; expected one of {sorted(EXERCISES)}")
     verdict = EXERCISES[name].check(function)
     symbol, zh, en, _ = STATES[verdict.state]
-    display({"text/html": verdict_html(EXERCISES[name], verdict), "text/plain": f"{symbol} {name}: {zh} {en}"}, raw=True)
+    display({"text/html": verdict_html(EXERCISES[name], verdict), "text/plain": f"{symbol} {name}: {zh} {en}"},
+            raw=True)
 
 
 def verdict_html(exercise: Exercise, verdict: Verdict) -> str:
@@ -174,8 +176,7 @@ def words(value: Any) -> str:
     >>> words((torch.arange(20), 0.5, None))
     '(20,) int64: 0, 1, 2, 3, 4, 5, …; 0.5; None'
     """
-    if isinstance(value, (tuple, list)) and any(isinstance(part, (torch.Tensor, np.ndarray)) for part in value) or (
-            isinstance(value, tuple) and value):
+    if isinstance(value, tuple) and value:
         return "; ".join(map(words, value))
     if isinstance(value, float):
         return f"{value:.6g}"
@@ -228,5 +229,5 @@ def _first(value, length):
 def _line(error, function):
     """The learner's line that raised, or nothing."""
     name = getattr(getattr(function, "__code__", None), "co_filename", None)
-    lines = [frame.line for frame in traceback.extract_tb(error.__traceback__) if frame.filename == name and frame.line]
-    return f" → {lines[-1]}" if lines else ""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == name and frame.line]
+    return f" → {frames[-1].line[:120]}" if frames else ""
