@@ -143,6 +143,8 @@ def stored_problems(ipynb):
         problems.append(f"{size // 1000} kB, expected at most {MAX_BYTES // 1000}")
     if "widgets" in notebook.metadata:
         problems.append("saved widget state (metadata.widgets)")
+    if notebook.metadata.get("kernelspec", {}).get("name") != "python3":
+        problems.append("no kernelspec python3: JupyterLab would ask which kernel to start")
     if "version" in notebook.metadata.get("language_info", {}):
         problems.append("names the Python version it ran on")
     code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]

@@ -109,7 +109,7 @@ def test_a_well_stored_lesson_passes():
     printed = new_output("stream", name="stdout", text="1\n")
     good = notebook_of(new_markdown_cell("# 甲 · A"), new_code_cell(""),
                        new_code_cell("1", execution_count=1, outputs=[described, html, printed]),
-                       new_code_cell("2", execution_count=2))
+                       new_code_cell("2", execution_count=2), kernelspec={"name": "python3"})
     assert checks.stored_problems(good) == []
 
 
@@ -133,6 +133,7 @@ def test_bad_storage_is_named():
     assert "execution counts [None]" in problems(new_code_cell("1"))
     assert "execution counts [2, 1]" in problems(new_code_cell("1", execution_count=2),
                                                  new_code_cell("2", execution_count=1))
+    assert "no kernelspec" in problems(new_code_cell("1", execution_count=1))
     assert "metadata.widgets" in problems(widgets={"state": {}})
     assert "Python version" in problems(language_info={"name": "python", "version": "3.11"})
     assert "execution times" in problems(new_code_cell("", metadata={"execution": {"busy": "now"}}))
