@@ -176,6 +176,6 @@ def output_problems(output):
                 alt = re.search(r'alt="([^"]*)"', tag)
                 if not in_both(alt and alt[1]):
                     problems.append(f"<img> without an alt text in both languages: {tag[:80]}")
-        if "widget-view" in mime and not any(m.startswith("image/") for m in output["data"]):
-            problems.append("a widget without a saved picture: GitHub would show nothing")
+        if "widget-view" in mime and not any(m.startswith("image/") or m == "text/html" for m in output["data"]):
+            problems.append("a widget without a saved picture or text: GitHub would show nothing")
     return problems

@@ -18,6 +18,7 @@ TEXT = """## 1. 码本 · Codebook
 
 </div>"""
 TWIN = "# %% [markdown]\n# # 甲 · A\n\n# %%\n1 + 1\n"
+KERNEL = {"name": "python3", "display_name": "Python 3"}
 PUBLIC = {"vqlab": {"psnr"}, "vqlab.classroom": {"language_switch"}}
 
 
@@ -109,7 +110,7 @@ def test_a_well_stored_lesson_passes():
     printed = new_output("stream", name="stdout", text="1\n")
     good = notebook_of(new_markdown_cell("# 甲 · A"), new_code_cell(""),
                        new_code_cell("1", execution_count=1, outputs=[described, html, printed]),
-                       new_code_cell("2", execution_count=2), kernelspec={"name": "python3"})
+                       new_code_cell("2", execution_count=2), kernelspec=KERNEL)
     assert checks.stored_problems(good) == []
 
 
