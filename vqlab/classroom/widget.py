@@ -4,13 +4,12 @@ A widget is three thin parts: state -> numbers (pure Python), numbers -> picture
 draws the same on a canvas), and the controls. Where no kernel runs (GitHub, exported HTML) the picture stands.
 """
 
-from base64 import b64encode
 from pathlib import Path
 
 import anywidget
 import traitlets
 
-from vqlab.classroom.figures import alt_text
+from vqlab.classroom.figures import alt_text, picture_html
 
 HERE = Path(__file__).parent
 
@@ -41,10 +40,20 @@ class LessonWidget(anywidget.AnyWidget):
         """Return the widget's present state as PNG; a pure function of that state."""
         raise NotImplementedError
 
+    def html(self) -> str:
+        """Return what stands where no kernel runs."""
+        return picture_html(self.picture(), alt_text(self.alt_zh, self.alt_en))
+
     def _repr_mimebundle_(self, **kwargs):
-        alt = alt_text(self.alt_zh, self.alt_en)
         bundle = super()._repr_mimebundle_(**kwargs)
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
         # anywidget's text holds a memory address: no two runs would print the same
-        data = {**data, "text/plain": alt, "image/png": b64encode(self.picture()).decode()}
-        return data, {**metadata, "image/png": {"alt": alt}}
+        return {**data, "text/plain": alt_text(self.alt_zh, self.alt_en), "text/html": self.html()}, metadata
+
+
+class TextWidget(LessonWidget):
+    """A widget of words: where no kernel runs, its words stand as `html`, not as a picture of them."""
+
+    def html(self) -> str:
+        """Return what it says, readable and usable without a script."""
+        raise NotImplementedError
