@@ -108,8 +108,9 @@ def test_a_well_stored_lesson_passes():
     described = output(image_png="aaaa", metadata={"image/png": {"alt": "一只猫 a cat"}})
     html = output(text_html='<img src="x" alt="一只猫 a cat">')
     printed = new_output("stream", name="stdout", text="1\n")
+    widget = output(text_html="<p>甲 a</p>", **{"application_vnd.jupyter.widget-view+json": {"model_id": "1"}})
     good = notebook_of(new_markdown_cell("# 甲 · A"), new_code_cell(""),
-                       new_code_cell("1", execution_count=1, outputs=[described, html, printed]),
+                       new_code_cell("1", execution_count=1, outputs=[described, html, printed, widget]),
                        new_code_cell("2", execution_count=2), kernelspec=KERNEL)
     assert checks.stored_problems(good) == []
 

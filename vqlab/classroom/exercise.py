@@ -24,7 +24,8 @@ STATES = {  # symbol, Chinese, English, colour
 STUB = ("在上面的函数里写下答案，运行它，再运行这一格。已经写好了？看看是不是忘了 return。",
         "Write your answer in the function above, run it, then run this cell again. Already written? "
         "Perhaps its return is missing.")
-CHANGED = ("结果都对，但函数改动了传进来的数据，而别处还要用它们。请换一种不原地修改的写法（x += …、x[...] = … 都是原地修改）。",
+CHANGED = ("结果都对，但函数改动了传进来的数据，而别处还要用它们。请换一种不原地修改的写法"
+           "（x += …、x[...] = … 都是原地修改）。",
            "The results are right, but the function changes the data it is given, which others still need. "
            "Write it without changing anything in place (as x += … and x[...] = … do).")
 

@@ -1,38 +1,96 @@
 """Ask first: a prediction that the learner commits to before anything is shown."""
 
 from collections.abc import Sequence
-from typing import Any
+from html import escape
 
 import traitlets
 from IPython.display import display
 
+from vqlab.classroom.figures import COLOURS
 from vqlab.classroom.language import bilingual
-from vqlab.classroom.widget import LessonWidget
+from vqlab.classroom.widget import TextWidget
 
 Text = tuple[str, str]  # Chinese, English
 
 
-class Predict(LessonWidget):
-    """A question with options to choose from, or a number to type; see `reveal`."""
+class Predict(TextWidget):
+    """A question, answered by choosing an option or by typing a number, once.
+
+    The widget reveals nothing. Once committed, ``committed`` holds the option's index or the number and stays
+    as it is; `reveal`, in a later cell, shows it beside the truth. "Run all" passes with nothing committed.
+
+    Args:
+        question: (Chinese, English).
+        options: what to choose from, two at least; without them, a number is asked for.
+        minimum: the smallest number to type.
+        maximum: the largest.
+        step: of the number.
+        unit: of the number, (Chinese, English).
+
+    Raises:
+        ValueError: neither options nor a range of numbers, or both.
+    """
 
     script = "predict.js"
     setup = traitlets.Dict().tag(sync=True)
-    committed = traitlets.Any(None, allow_none=True).tag(sync=True)
+    committed = traitlets.Float(None, allow_none=True).tag(sync=True)
 
     def __init__(self, question: Text, options: Sequence[Text] = (), *, minimum: float | None = None,
                  maximum: float | None = None, step: float = 1, unit: Text = ("", "")):
+        numeric = minimum is not None and maximum is not None and minimum < maximum and step > 0
+        if (len(options) >= 2) == numeric or len(options) == 1:
+            raise ValueError("expected either two options or more, or minimum < maximum and a step, "
+                             f"got {len(options)} options, minimum={minimum}, maximum={maximum}, step={step}")
         self.question, self.options, self.unit = question, list(options), unit
-        self.alt_zh, self.alt_en = question
+        self.minimum, self.maximum = minimum, maximum
+        self.alt_zh, self.alt_en = f"先猜一猜：{question[0]}", f"Predict first: {question[1]}"
         super().__init__()
         self.setup = {"question": question, "options": self.options, "minimum": minimum, "maximum": maximum,
                       "step": step, "unit": unit}
 
+    @traitlets.validate("committed")
+    def _once(self, proposal):
+        return proposal.value if self.committed is None else self.committed
+
     def reveal(self, truth: float, because: Text) -> None:
-        """Display the learner's prediction beside the truth."""
-        display({"text/html": bilingual(*because), "text/plain": " ".join(because)}, raw=True)
+        """Display the truth, the learner's prediction beside it, and why it is so.
 
-    def picture(self) -> bytes:
-        from matplotlib.figure import Figure
+        Args:
+            truth: the index of the right option, or the number.
+            because: the reason, (Chinese, English).
 
-        from vqlab.classroom.figures import png
-        return png(Figure(figsize=(1, 1)))
+        Raises:
+            ValueError: ``truth`` is no option's index.
+        """
+        if self.options and truth not in range(len(self.options)):
+            raise ValueError(f"expected the index of one of {len(self.options)} options, got {truth}")
+        display({"text/html": self.reveal_html(truth, because), "text/plain": " ".join(because)}, raw=True)
+
+    def reveal_html(self, truth: float, because: Text) -> str:
+        """Return what `reveal` displays."""
+        lines = [(("实际：", "In truth:"), self._said(truth))]
+        if self.committed is None:
+            symbol, verdict = "○", ("这次没有提交预测，没关系。下次先猜再看，记得更牢。",
+                                    "No prediction this time, and that is fine. What one guesses first stays longer.")
+        else:
+            lines.insert(0, (("你的预测：", "Your prediction:"), self._said(self.committed)))
+            symbol, verdict = "≠", ("和你猜的不一样，想一想为什么。", "Not as you predicted: think about why.")
+            if self._said(self.committed) == self._said(truth):
+                symbol, verdict = "✓", ("你猜中了。", "As you predicted.")
+        return (f'<div style="border-left:6px solid {COLOURS["data"]};padding:2px 12px;margin:2px">' + "".join(
+            f"<div>{bilingual(*label)} <strong>{bilingual(*said)}</strong></div>" for label, said in lines)
+            + f"<div>{symbol} {bilingual(*verdict)}</div><div>{bilingual(*because)}</div></div>")
+
+    def _said(self, value) -> Text:
+        """An option's text, or the number with its unit."""
+        if self.options:
+            return self.options[int(value)]
+        number = f"{float(value):.6g}"
+        return tuple(f"{number} {unit}".strip() for unit in self.unit)
+
+    def html(self) -> str:
+        """Return the question and its options as a list."""
+        choices = "".join(f"<li>{bilingual(*option)}</li>" for option in self.options)
+        if not choices:
+            choices = f"<li>{escape(f'{self.minimum:g} … {self.maximum:g}')} {bilingual(*self.unit)}</li>"
+        return f"<div><p>{bilingual(self.alt_zh, self.alt_en)}</p><ul>{choices}</ul></div>"

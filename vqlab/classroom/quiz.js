@@ -1,8 +1,49 @@
 function render({ model, el }) {
+  const questions = model.get("setup");
   const root = widgetRoot(el);
-  for (const { text, options } of model.get("setup")) {
-    root.append(element("p", {}, text), ...options.map((option) => element("p", {}, option.text)));
-  }
+  root.classList.add("vq-quiz");
+  const score = element("p", { class: "vq-status", role: "status" });
+  const drawn = questions.map(({ text, options }, q) => {
+    const parts = options.map((option, i) => {
+      const mark = element("span", { class: "vq-mark", "aria-hidden": "true" }, "ABCDEFGH"[i]);
+      const button = element("button", { type: "button", "aria-pressed": "false" }, mark, option.text);
+      const why = element("div", { class: "vq-why", role: "status" });
+      button.addEventListener("click", () => choose(q, i));
+      return { option, mark, button, why };
+    });
+    root.append(element("div", { role: "group", "aria-label": text.join(" ") },
+      element("p", { class: "vq-title" }, `${q + 1}. `, text),
+      ...parts.flatMap(({ button, why }) => [button, why])));
+    return parts;
+  });
+  root.append(score);
+
+  const choose = (q, i) => {
+    const chosen = model.get("chosen").map((list) => [...list]);
+    if (chosen[q].includes(i)) return;
+    chosen[q].push(i);
+    model.set("chosen", chosen); // its listener draws
+    model.save_changes();
+  };
+  const draw = () => {
+    const chosen = model.get("chosen");
+    drawn.forEach((parts, q) => parts.forEach(({ option, mark, button, why }, i) => {
+      if (!chosen[q].includes(i) || why.hasChildNodes()) return;
+      mark.textContent = option.right ? "✓" : "✗";
+      button.classList.add(option.right ? "vq-right" : "vq-wrong");
+      button.setAttribute("aria-pressed", "true");
+      why.append(element("strong", {}, option.right ? ["对。", "Right."] : ["不对。", "No."]), " ", span(...option.why));
+    }));
+    const right = (list, q) => list.some((i) => questions[q].options[i].right);
+    const first = chosen.filter((list, q) => list.length && questions[q].options[list[0]].right).length;
+    if (chosen.every(right)) {
+      score.replaceChildren(span(`全部答完：${questions.length} 题中 ${first} 题一次答对。`,
+        `All answered: ${first} of ${questions.length} right at the first try.`));
+    }
+  };
+  draw();
+  model.on("change:chosen", draw);
+  return () => model.off("change:chosen", draw);
 }
 
 export default { render };
