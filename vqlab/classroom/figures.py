@@ -102,7 +102,7 @@ def picture_html(picture: bytes, alt: str) -> str:
     HTML, because neither JupyterLab nor nbconvert's default template gives an `image/png` output an alt text.
     """
     kind, out = "png", BytesIO()
-    Image.open(BytesIO(picture)).convert("RGB").save(out, "JPEG", quality=85, subsampling=0, optimize=True)
+    Image.open(BytesIO(picture)).convert("RGB").save(out, "JPEG", quality=80, optimize=True)
     if 2 * out.tell() < len(picture):
         kind, picture = "jpeg", out.getvalue()
     return f'<img alt="{escape(alt)}" src="data:image/{kind};base64,{b64encode(picture).decode()}">'
