@@ -1,11 +1,13 @@
 """What only lessons need: the language switch, figures with their font, widgets, exercises, the glossary."""
 
+from vqlab.classroom.chase import ChasePlayer, chase_start, code_changes, draw_chase
 from vqlab.classroom.codecs import jpeg_within
 from vqlab.classroom.exercise import Exercise, Mistake, Verdict, check
 from vqlab.classroom.explorer import PictureExplorer, Slider
 from vqlab.classroom.figures import COLOURS, STYLE, draw_images, png, show, use_style
 from vqlab.classroom.font import missing_glyphs
 from vqlab.classroom.glossary import GLOSSARY, Term
+from vqlab.classroom.gradients import GradientPlane, black_boxes, draw_loss_table, draw_step, gradient_norms
 from vqlab.classroom.language import bilingual, language_switch, start
 from vqlab.classroom.predict import Predict
 from vqlab.classroom.quiz import Option, Question, Quiz
@@ -14,8 +16,9 @@ from vqlab.classroom.training import TrainingPanel
 from vqlab.classroom.widget import LessonWidget, binary
 
 __all__ = [
-    "COLOURS", "GLOSSARY", "STYLE", "Exercise", "LessonWidget", "Mistake", "Option", "PictureExplorer",
-    "Predict", "Question", "Quiz", "Slider", "Term", "TrainingPanel", "Verdict", "bilingual", "binary", "check",
-    "draw_dictionary", "draw_images", "draw_tokens", "jpeg_within", "language_switch", "missing_glyphs", "png",
-    "show", "start", "use_style",
+    "COLOURS", "GLOSSARY", "STYLE", "ChasePlayer", "Exercise", "GradientPlane", "LessonWidget", "Mistake",
+    "Option", "PictureExplorer", "Predict", "Question", "Quiz", "Slider", "Term", "TrainingPanel", "Verdict",
+    "bilingual", "binary", "black_boxes", "chase_start", "check", "code_changes", "draw_chase",
+    "draw_dictionary", "draw_images", "draw_loss_table", "draw_step", "draw_tokens", "gradient_norms",
+    "jpeg_within", "language_switch", "missing_glyphs", "png", "show", "start", "use_style",
 ]

@@ -1,0 +1,250 @@
+"""Gradients one can see: arrows on the plane, which loss moves which part, and two quantizers that differ.
+
+Whatever is drawn here was computed by torch's autograd, none of it by a formula of ours.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import torch
+import torch.nn.functional as F
+import traitlets
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor, nn
+
+from vqlab.classroom.figures import COLOURS, STYLE, png
+from vqlab.classroom.font import register_font
+from vqlab.classroom.widget import LessonWidget
+from vqlab.codebook import nearest_code
+from vqlab.quantizer import VectorQuantizer2
+
+Way = Callable[[Tensor, Tensor], Tensor]  # (z_e, z_q) -> what the decoder gets
+Text = tuple[str, str]  # Chinese, English
+
+PLANE_CODES = torch.tensor([[0.9, 0.35], [0.1, 1.0], [-0.9, 0.5], [-0.6, -0.8], [0.7, -0.75]])
+SPAN = 1.5  # the plane reaches from −SPAN to SPAN
+STEP = 0.5  # an arrow is −STEP × gradient: where one step of gradient descent at this rate leads
+
+
+class Arrows(NamedTuple):
+    """What one backward pass gave; a gradient is None where no path leads.
+
+    Attributes:
+        value: (D,) what the decoder got.
+        asked: (D,) dL/d(value), the gradient that leaves the decoder.
+        encoder: (D,) the gradient that reached z_e.
+        code: (D,) the gradient that reached z_q.
+    """
+
+    value: Tensor
+    asked: Tensor | None
+    encoder: Tensor | None
+    code: Tensor | None
+
+
+def arrows(way: Way, z_e: Tensor, z_q: Tensor, target: Tensor) -> Arrows:
+    """Send one gradient backward through ``way``; the decoder is the identity, L = ½ ‖way(z_e, z_q) − target‖².
+
+    Args:
+        way: what stands between quantizer and decoder, such as `vqlab.straight_through`.
+        z_e: (D,) the encoder's vector.
+        z_q: (D,) its code vector.
+        target: (D,) what the decoder should output.
+
+    Raises:
+        ValueError: ``way`` returns something that is not a (1, D) tensor like the two it was given.
+    """
+    z_e, z_q = (x.detach().clone()[None].requires_grad_() for x in (z_e, z_q))  # (1, D), as in a batch of one
+    value = way(z_e, z_q)
+    if not isinstance(value, Tensor) or value.shape != z_e.shape:
+        got = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+        raise ValueError(f"expected a tensor {tuple(z_e.shape)} from (z_e, z_q), got {got}")
+    asked = encoder = code = None
+    if value.requires_grad:
+        loss = (value - target).square().sum() / 2
+        asked, encoder, code = torch.autograd.grad(loss, [value, z_e, z_q], allow_unused=True)
+    return Arrows(value[0].detach(), *(None if g is None else g[0] for g in (asked, encoder, code)))
+
+
+class GradientPlane(LessonWidget):
+    """A plane with codes, a z_e and a target to drag, and the arrows that autograd gives for each way across.
+
+    Args:
+        ways: name -> function (z_e, z_q) -> what the decoder gets, tensors (1, 2). The name is shown as code.
+        z_e: where it starts.
+        target: where that starts.
+        codes: (K, 2).
+    """
+
+    script = "gradients.js"
+    setup = traitlets.Dict().tag(sync=True)
+    answer = traitlets.Dict().tag(sync=True)
+    alt_zh = ("平面上有五个码字（绿方块）、编码器输出 z_e（橙圆）和目标 t（紫菱形）。"
+              "虚线箭头是解码器要的方向，实线箭头是真正到达 z_e 的推动。")
+    alt_en = ("A plane with five codes (green squares), the encoder's z_e (orange circle) and a target t (purple "
+              "diamond). The dashed arrow is what the decoder asks for, the solid arrow the push that reaches z_e.")
+
+    def __init__(self, ways: Mapping[str, Way], *, z_e: Sequence[float] = (0.45, 0.75),
+                 target: Sequence[float] = (1.2, 0.1), codes: Tensor = PLANE_CODES):
+        self.ways, self.codes = dict(ways), codes.detach().cpu().float()
+        super().__init__()
+        self.setup = {"ways": list(self.ways), "codes": self.codes.tolist(), "span": SPAN, "step": STEP,
+                      "alt": f"{self.alt_zh} {self.alt_en}"}
+        self.update(z_e, target, request=0)
+        self.on_msg(self._asked)
+
+    def update(self, z_e: Sequence[float], target: Sequence[float], request: int) -> None:
+        """Quantize z_e, send a gradient back along each way, and show what arrives."""
+        z_e, target = torch.tensor(z_e, dtype=torch.float32), torch.tensor(target, dtype=torch.float32)
+        index = int(nearest_code(z_e[None], self.codes))
+        self.results = {name: arrows(way, z_e, self.codes[index], target) for name, way in self.ways.items()}
+        self.answer = {"z_e": z_e.tolist(), "target": target.tolist(), "index": index, "request": request,
+                       "results": [{part: None if x is None else x.tolist() for part, x in found._asdict().items()}
+                                   for found in self.results.values()]}
+
+    def _asked(self, _, content, buffers) -> None:
+        try:
+            self.update(content["z_e"], content["target"], content["request"])
+        except Exception as error:  # a learner's own function may do anything; the widget goes on
+            self.answer = {**self.answer, "request": content["request"], "error": f"{type(error).__name__}: {error}"}
+
+    def picture(self) -> bytes:
+        """Return one small plane for each way, as PNG."""
+        register_font()
+        with mpl.rc_context(STYLE):
+            columns = min(3, len(self.results))
+            rows = -(-len(self.results) // columns)
+            fig = Figure(figsize=(3 * columns, 3.2 * rows))
+            axes = list(fig.subplots(rows, columns, squeeze=False).flat)
+            for ax in axes[len(self.results):]:
+                ax.set_axis_off()
+            z_e, target = torch.tensor(self.answer["z_e"]), torch.tensor(self.answer["target"])
+            for ax, (name, found) in zip(axes, self.results.items(), strict=False):
+                draw_arrows(found, z_e, target, self.codes, self.answer["index"], ax)
+                ax.set_title(name, fontsize=10)
+            return png(fig)
+
+
+def draw_arrows(found: Arrows, z_e: Tensor, target: Tensor, codes: Tensor, index: int,
+                ax: Axes | None = None) -> Axes:
+    """Draw the plane of `GradientPlane`: z_e, its code, the target, and the pushes −½ gradient as arrows."""
+    ax = plt.subplots(figsize=(4, 4))[1] if ax is None else ax
+    ax.set(xlim=(-SPAN, SPAN), ylim=(-SPAN, SPAN), aspect="equal", xticks=[], yticks=[])
+    ax.plot([0], [0], "+", color=COLOURS["black"])
+    ax.plot(*codes.T, "s", color=COLOURS["codes"], markersize=7)
+    ax.plot(*codes[index], "s", color=COLOURS["codes"], markersize=11)
+    ax.plot(*target, "D", color=COLOURS["other"], markersize=8)
+    ax.plot(*z_e, "o", color=COLOURS["z_e"], markersize=10)
+    for point, name in ((z_e, "z_e"), (codes[index], "z_q"), (target, "t")):
+        ax.annotate(name, point, xytext=(7, 7), textcoords="offset points", fontsize=10)
+    for start, gradient, colour, style in ((codes[index], found.code, "codes", "-"), (z_e, found.encoder, "z_e", "-"),
+                                           (found.value, found.asked, "black", ":")):
+        if gradient is not None and gradient.norm() > 0:
+            ax.annotate("", start - STEP * gradient, start, arrowprops=dict(
+                arrowstyle="-|>", color=COLOURS[colour], linestyle=style, linewidth=2, shrinkA=0, shrinkB=0))
+    return ax
+
+
+def draw_step(before: Tensor, after: Tensor, z_q: Tensor, ax: Axes | None = None) -> Axes:
+    """Draw the move of many encoder outputs that share one code.
+
+    Args:
+        before: (N, 2) where they were.
+        after: (N, 2) where one step of gradient descent takes them.
+        z_q: (2,) their code.
+        ax: where to draw.
+    """
+    ax = plt.subplots(figsize=(4, 4))[1] if ax is None else ax
+    before, after, z_q = (x.detach() for x in (before, after, z_q))
+    ax.plot([0], [0], "+", color=COLOURS["black"], markersize=12)
+    ax.quiver(*before.T, *(after - before).T, angles="xy", scale_units="xy", scale=1, color=COLOURS["z_e"],
+              width=0.007)
+    ax.plot(*before.T, "o", color=COLOURS["z_e"], markersize=5, label="z_e")
+    ax.plot(*z_q, "s", color=COLOURS["codes"], markersize=12, label="z_q")
+    ax.set_aspect("equal")
+    ax.margins(0.12)
+    return ax
+
+
+def gradient_norms(losses: Mapping[str, Tensor],
+                   parts: Mapping[str, nn.Module]) -> dict[str, dict[str, float | None]]:
+    """Ask autograd how strongly each loss pulls at each part.
+
+    Args:
+        losses: name -> scalar loss.
+        parts: name -> module.
+
+    Returns:
+        loss -> part -> the norm of the gradient of all its parameters; None where no path leads there.
+    """
+    table: dict[str, dict[str, float | None]] = {}
+    for loss_name, loss in losses.items():
+        table[loss_name] = {}
+        for part_name, part in parts.items():
+            found = [g for g in torch.autograd.grad(loss, list(part.parameters()), retain_graph=True,
+                                                    allow_unused=True) if g is not None]
+            norm = torch.stack([g.square().sum() for g in found]).sum().sqrt().item() if found else None
+            table[loss_name][part_name] = norm
+    return table
+
+
+def draw_loss_table(table: Mapping[str, Mapping[str, float | None]], names: Mapping[str, str] | None = None,
+                    ax: Axes | None = None) -> Axes:
+    """Draw `gradient_norms`: filled where the loss moves the part, hatched where no path leads or all is zero.
+
+    Args:
+        table: loss -> part -> norm or None.
+        names: how a loss or part is written, where not by its own name.
+        ax: where to draw.
+    """
+    names = names or {}
+    losses, parts = list(table), list(next(iter(table.values())))
+    ax = plt.subplots(figsize=(7, 0.8 + 0.7 * len(losses)))[1] if ax is None else ax
+    for row, loss in enumerate(losses):
+        for column, part in enumerate(parts):
+            norm = table[loss][part]
+            box = (column, row), 0.94, 0.88
+            if norm:
+                ax.add_patch(plt.Rectangle(*box, facecolor=COLOURS["light"]))
+            else:
+                ax.add_patch(plt.Rectangle(*box, facecolor="white", edgecolor=COLOURS["dead"], hatch="///"))
+            text = "没有路 no path" if norm is None else "0" if norm == 0 else f"{norm:.2g}"
+            ax.text(column + 0.47, row + 0.44, text, ha="center", va="center", fontsize=12,
+                    bbox=None if norm else dict(facecolor="white", edgecolor="none", pad=1.5))
+    ax.set(xlim=(0, len(parts)), ylim=(len(losses), 0))
+    ax.set_xticks([i + 0.47 for i in range(len(parts))], [names.get(part, part) for part in parts])
+    ax.set_yticks([i + 0.44 for i in range(len(losses))], [names.get(loss, loss) for loss in losses])
+    ax.tick_params(length=0, labeltop=True, labelbottom=False)
+    ax.spines[:].set_visible(False)
+    ax.grid(False)
+    return ax
+
+
+class _MisplacedBeta(VectorQuantizer2):
+    """β on the other term, as in taming-transformers' ``VectorQuantizer2`` with ``legacy=True``, its default."""
+
+    def _loss(self, z_e: Tensor, z_q: Tensor) -> Tensor:
+        return F.mse_loss(z_e, z_q.detach()) + self.commitment_weight * F.mse_loss(z_q, z_e.detach())
+
+
+def black_boxes(num_embeddings: int = 16, embedding_dim: int = 8, commitment_weight: float = 0.25, *,
+                generator: torch.Generator | None = None) -> tuple[VectorQuantizer2, VectorQuantizer2]:
+    """Return two quantizers with one codebook's values: the same output, the same loss value, other gradients.
+
+    Args:
+        num_embeddings: K.
+        embedding_dim: D.
+        commitment_weight: β of both.
+        generator: random numbers for the codes.
+
+    Source of the famous one: CompVis/taming-transformers, ``taming/modules/vqvae/quantize.py``.
+    """
+    kinds = _MisplacedBeta, VectorQuantizer2
+    boxes = tuple(kind(num_embeddings, embedding_dim, commitment_weight) for kind in kinds)
+    codes = torch.randn(num_embeddings, embedding_dim, generator=generator)
+    for box in boxes:
+        box.embedding.weight.data.copy_(codes)
+    return boxes
