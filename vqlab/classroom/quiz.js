@@ -1,5 +1,7 @@
 function render({ model, el }) {
   const questions = model.get("setup");
+  // For each question the options chosen, in order: kept in the page's model, for all views, never sent to Python.
+  const chosenSoFar = () => model.get("chosen") ?? questions.map(() => []);
   const root = widgetRoot(el);
   root.classList.add("vq-quiz");
   const score = element("p", { class: "vq-status", role: "status" });
@@ -19,14 +21,13 @@ function render({ model, el }) {
   root.append(score);
 
   const choose = (q, i) => {
-    const chosen = model.get("chosen").map((list) => [...list]);
+    const chosen = chosenSoFar().map((list) => [...list]);
     if (chosen[q].includes(i)) return;
     chosen[q].push(i);
     model.set("chosen", chosen); // its listener draws
-    model.save_changes();
   };
   const draw = () => {
-    const chosen = model.get("chosen");
+    const chosen = chosenSoFar();
     drawn.forEach((parts, q) => parts.forEach(({ option, mark, button, why }, i) => {
       if (!chosen[q].includes(i) || why.hasChildNodes()) return;
       mark.textContent = option.right ? "✓" : "✗";

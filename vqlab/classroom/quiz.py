@@ -40,7 +40,6 @@ class Quiz(TextWidget):
 
     script = "quiz.js"
     setup = traitlets.List().tag(sync=True)
-    chosen = traitlets.List().tag(sync=True)  # for each question, the options chosen so far, in order
 
     def __init__(self, questions: Sequence[Question]):
         self.questions = list(questions)
@@ -53,7 +52,6 @@ class Quiz(TextWidget):
             raise ValueError("expected at least one question, got none")
         self.alt_zh, self.alt_en = f"小测验（{len(self.questions)}）。", f"A quiz ({len(self.questions)})."
         super().__init__()
-        self.chosen = [[] for _ in self.questions]
         self.setup = [{"text": question.text, "options": [option._asdict() for option in question.options]}
                       for question in self.questions]
 
