@@ -202,8 +202,8 @@ def test_whatever_a_learner_writes_the_exercise_answers(name):
 
     def in_place(*arguments):
         for argument in arguments:
-            if isinstance(argument, torch.Tensor) and not argument.requires_grad:
-                argument.zero_()
+            if isinstance(argument, torch.Tensor):
+                argument.data.zero_()
         return task.reference(*arguments)
 
     wrong = [lambda *arguments: "text", lambda *arguments: float("nan"), lambda *arguments: torch.zeros(7, 1, 3),
