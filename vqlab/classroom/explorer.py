@@ -94,7 +94,7 @@ class PictureExplorer(LessonWidget):
         register_font()
         with mpl.rc_context(STYLE):
             ratios = [image.shape[1] / image.shape[0] for image in self.images]
-            fig = Figure(figsize=(6, 6 / sum(ratios) + 0.8))
+            fig = Figure(figsize=(5.5, 5.5 / sum(ratios) + 0.8))
             axes = fig.subplots(1, len(self.images), squeeze=False, width_ratios=ratios)[0]
             draw_images(self.images, [" ".join(caption) for caption in self.captions], axes)
             line = "   ".join(f"{' '.join(label)}: {' '.join(dict.fromkeys(text))}" for label, text in self.numbers)

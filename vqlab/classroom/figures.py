@@ -97,13 +97,13 @@ def show(fig: Figure, alt_zh: str, alt_en: str) -> None:
 
 
 def picture_html(picture: bytes, alt: str) -> str:
-    """Return a PNG as an `<img>` with its alt text, as JPEG where that takes less than half the bytes: photographs.
+    """Return a PNG as an `<img>` with its alt text, as JPEG where that is clearly smaller: photographs.
 
     HTML, because neither JupyterLab nor nbconvert's default template gives an `image/png` output an alt text.
     """
     kind, out = "png", BytesIO()
-    Image.open(BytesIO(picture)).convert("RGB").save(out, "JPEG", quality=80, optimize=True)
-    if 2 * out.tell() < len(picture):
+    Image.open(BytesIO(picture)).convert("RGB").save(out, "JPEG", quality=70, optimize=True)
+    if 1.3 * out.tell() < len(picture):
         kind, picture = "jpeg", out.getvalue()
     return f'<img alt="{escape(alt)}" src="data:image/{kind};base64,{b64encode(picture).decode()}">'
 

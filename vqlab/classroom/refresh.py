@@ -5,6 +5,7 @@ root. Without a lesson all are run. A lesson that fails, hangs or grows too larg
 """
 
 import argparse
+import json
 import subprocess
 import sys
 import tempfile
@@ -60,8 +61,9 @@ def refresh(lesson, timeout):
               "--ExecutePreprocessor.store_widget_state=False", lesson], timeout)
         text = nbformat.writes(clean(nbformat.read(executed, as_version=4))) + "\n"
     if len(text.encode()) > MAX_BYTES:
-        raise RuntimeError(f"{lesson}: {len(text.encode()) // 1000} kB with outputs, "
-                           f"expected at most {MAX_BYTES // 1000} kB; fewer or smaller pictures?")
+        sizes = [len(json.dumps(cell)) // 1000 for cell in json.loads(text)["cells"]]
+        raise RuntimeError(f"{lesson}: {len(text.encode()) // 1000} kB with outputs, expected at most "
+                           f"{MAX_BYTES // 1000} kB; fewer or smaller pictures? kB of each cell: {sizes}")
     lesson.write_text(text, encoding="utf-8")
     _run(["jupytext", "--sync", lesson], 60)  # the twin gets the newer date again
 

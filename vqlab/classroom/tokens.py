@@ -33,21 +33,21 @@ def draw_tokens(tokens: Tensor, words: Tensor, ax: Axes | None = None, *, number
 
 
 def draw_dictionary(words: Tensor, order: Tensor, ax: Axes | None = None, *, columns: int = 64) -> Axes:
-    """Draw every word as the small patch that the decoder makes of it alone.
+    """Draw words as the small patches that the decoder makes of each alone.
 
     Args:
         words: (K, 3, h, w) float in [-1, 1].
-        order: (K,) int64, the sequence in which to draw them, row by row.
+        order: (n,) int64, which of them to draw, row by row.
         ax: where to draw; new Axes by default.
-        columns: words in a row; divides K.
+        columns: words in a row; divides n.
 
     Returns:
         The Axes.
     """
     ax = ax or plt.figure().add_subplot()
     _, channels, height, width = words.shape
-    rows = len(words) // columns
-    framed = words.new_ones(len(words), channels, height + 1, width + 1)  # a white line between the words
+    rows = len(order) // columns
+    framed = words.new_ones(len(order), channels, height + 1, width + 1)  # a white line between the words
     framed[:, :, :height, :width] = words[order]
     sheet = framed.view(rows, columns, channels, height + 1, width + 1).permute(2, 0, 3, 1, 4)
     ax.imshow(to_uint8(sheet.reshape(channels, rows * (height + 1), columns * (width + 1))))

@@ -123,7 +123,7 @@ class TrainingPanel(LessonWidget):
         register_font()
         with mpl.rc_context(STYLE):
             shown = [*self._names, "preview"] if self._image is not None else self._names
-            fig = Figure(figsize=(8, 2.6))
+            fig = Figure(figsize=(7.5, 2.3))
             axes = fig.subplots(1, len(shown), squeeze=False)[0]
             rows = np.array(self._rows).reshape(-1, 1 + len(self._names))
             for number, (ax, name) in enumerate(zip(axes, self._names, strict=False)):

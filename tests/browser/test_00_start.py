@@ -1,0 +1,59 @@
+"""The tour in a real JupyterLab: Stop keeps what was learnt, the slider re-runs the model, memory stays small."""
+
+import psutil
+import pytest
+
+pytestmark = pytest.mark.browser
+
+
+def cell_with(lesson, text):
+    return next(number for number, cell in enumerate(lesson.cells())
+                if cell["cell_type"] == "code" and text in "".join(cell["source"]))
+
+
+@pytest.fixture(scope="module")
+def lesson(open_lesson):
+    """The tour, run from top to bottom, with the training stopped by its button after a few steps."""
+    lesson = open_lesson("notebooks/00_start.ipynb")
+    training = cell_with(lesson, "TrainingPanel(")
+    lesson.page.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")
+    lesson.scroll_to(training)
+    stop = lesson.page.locator(".vq-training button, .vq-widget button").filter(has_text="Stop").first
+    stop.wait_for(timeout=120_000)
+    lesson.page.wait_for_function(
+        "() => [...document.querySelectorAll('progress')].some(bar => bar.value > 0.05 * bar.max)", timeout=120_000)
+    stop.click()
+    lesson.wait_idle(120)
+    return lesson
+
+
+def test_stop_ends_training_early_and_the_rest_still_runs(lesson):
+    errors = [error for error in lesson.errors() if "assert" not in error.lower()]
+    assert errors == []
+    code = [cell for cell in lesson.cells() if cell["cell_type"] == "code"]
+    assert code[-1]["execution_count"]
+
+
+def test_fewer_words_redraw_the_cat_by_keyboard_and_by_drag(lesson):
+    lesson.scroll_to(cell_with(lesson, "PictureExplorer("))
+    slider = lesson.page.locator(".jp-OutputArea-output input[type=range]").first
+    canvas = lesson.page.locator(".jp-OutputArea-output canvas").last
+    canvas.wait_for()
+    slider.scroll_into_view_if_needed()
+    pictures = [lesson.pixels(canvas)]
+    for key in ("ArrowLeft", "ArrowLeft", "Home"):
+        lesson.press(slider, key)
+        pictures.append(lesson.wait_pixels_change(canvas, pictures[-1]))
+    lesson.drag(slider, 120, 0)
+    lesson.wait_pixels_change(canvas, pictures[-1])
+    assert lesson.console_errors == []
+
+
+def test_the_kernel_stays_below_1_2_gigabytes(lesson):
+    kernels = [process for process in psutil.process_iter(["cmdline"])
+               if "ipykernel_launcher" in " ".join(process.info["cmdline"] or [])]
+    assert kernels
+    for process in kernels:
+        with open(f"/proc/{process.pid}/status") as status:
+            peak = next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+        assert peak < 1.2e6  # kB
