@@ -2,6 +2,10 @@
 
 from vqlab.classroom.chase import ChasePlayer, chase_start, code_changes, draw_chase
 from vqlab.classroom.codecs import jpeg_within
+from vqlab.classroom.distances import (
+    DistancePlane, ExpansionPlane, RoundingPlane, colour_plane, colours_of, draw_price, draw_rounding, draw_winners,
+    peak_memory, search_in, time_ratios, winners,
+)
 from vqlab.classroom.exercise import Exercise, Mistake, Verdict, check
 from vqlab.classroom.explorer import PictureExplorer, Slider
 from vqlab.classroom.figures import COLOURS, STYLE, draw_images, png, show, use_style
@@ -16,9 +20,11 @@ from vqlab.classroom.training import TrainingPanel
 from vqlab.classroom.widget import LessonWidget, binary
 
 __all__ = [
-    "COLOURS", "GLOSSARY", "STYLE", "ChasePlayer", "Exercise", "GradientPlane", "LessonWidget", "Mistake",
-    "Option", "PictureExplorer", "Predict", "Question", "Quiz", "Slider", "Term", "TrainingPanel", "Verdict",
-    "bilingual", "binary", "black_boxes", "chase_start", "check", "code_changes", "draw_chase",
-    "draw_dictionary", "draw_images", "draw_loss_table", "draw_step", "draw_tokens", "gradient_norms",
-    "jpeg_within", "language_switch", "missing_glyphs", "png", "show", "start", "use_style",
+    "COLOURS", "GLOSSARY", "STYLE", "ChasePlayer", "DistancePlane", "Exercise", "ExpansionPlane",
+    "GradientPlane", "LessonWidget", "Mistake", "Option", "PictureExplorer", "Predict", "Question", "Quiz",
+    "RoundingPlane", "Slider", "Term", "TrainingPanel", "Verdict", "bilingual", "binary", "black_boxes",
+    "chase_start", "check", "code_changes", "colour_plane", "colours_of", "draw_chase", "draw_dictionary",
+    "draw_images", "draw_loss_table", "draw_price", "draw_rounding", "draw_step", "draw_tokens",
+    "draw_winners", "gradient_norms", "jpeg_within", "language_switch", "missing_glyphs", "peak_memory",
+    "png", "search_in", "show", "start", "time_ratios", "use_style", "winners",
 ]

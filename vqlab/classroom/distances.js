@@ -1,0 +1,450 @@
+const MEASURES = {
+  euclid: { label: ["欧氏", "Euclid"], symbol: "○", dashes: [], better: (a, b) => a < b },
+  cosine: { label: ["余弦", "cosine"], symbol: "△", dashes: [8, 4], better: (a, b) => a > b },
+  dot: { label: ["点积", "dot product"], symbol: "□", dashes: [2, 4], better: (a, b) => a > b },
+};
+const TERMS = [
+  { text: "−2x·e", colour: "#cc79a7", mark: "▩" },
+  { text: "‖e‖²", colour: "#009e73", mark: "▨" },
+  { text: "‖x‖²", colour: "#e69f00", mark: "▦" },
+];
+const QUERY_COLOUR = "#e69f00";
+
+// --- state -> numbers: the same as vqlab's, tested on random configurations ---
+
+function score(measure, [x, y], [a, b]) {
+  if (measure === "euclid") return (x - a) * (x - a) + (y - b) * (y - b);
+  const dot = x * a + y * b;
+  if (measure === "dot") return dot;
+  const norms = Math.hypot(x, y) * Math.hypot(a, b);
+  return norms ? dot / norms : 0;
+}
+
+function winner(measure, query, codes) {
+  let best = 0;
+  let most = score(measure, query, codes[0]);
+  for (let k = 1; k < codes.length; k += 1) {
+    const now = score(measure, query, codes[k]);
+    if (MEASURES[measure].better(now, most)) [best, most] = [k, now];
+  }
+  return best;
+}
+
+function expansionTerms([x, y], codes) {
+  return [codes.map(([a, b]) => -2 * (x * a + y * b)), codes.map(([a, b]) => a * a + b * b), codes.map(() => x * x + y * y)];
+}
+
+function agreement(measure, points, codes) {
+  return points.filter((point) => winner(measure, point, codes) === winner("euclid", point, codes)).length / points.length;
+}
+
+// --- numbers -> picture ---
+
+const minus = (number, digits = 3) => number.toFixed(digits).replace("-", "−");
+
+function rgbOf(axes, [x, y]) {
+  return [0, 1, 2].map((i) => Math.round(255 * Math.min(1, Math.max(0, (x * axes[0][i] + y * axes[1][i] + 1) / 2))));
+}
+
+function radios(legend, choices, chosen, report) {
+  const name = `vq-${Math.random().toString(36).slice(2)}`;
+  const inputs = choices.map(([value, zh, en]) => {
+    const input = element("input", { type: "radio", name, value });
+    input.checked = value === chosen;
+    input.addEventListener("change", () => report(value));
+    return element("label", {}, input, " ", zh === en ? zh : [zh, en]);
+  });
+  return element("div", { class: "vq-row", role: "radiogroup", "aria-label": legend.join(" ") },
+    element("strong", {}, legend), ...inputs);
+}
+
+function paintRegions(context, width, span, measure, codes, colours) {
+  const side = 120;
+  const owner = new Uint8Array(side * side);
+  for (let row = 0, at = 0; row < side; row += 1) {
+    const y = span - ((row + 0.5) / side) * 2 * span;
+    for (let column = 0; column < side; column += 1, at += 1) {
+      owner[at] = winner(measure, [((column + 0.5) / side) * 2 * span - span, y], codes);
+    }
+  }
+  paintCells(context, width, side, owner, colours);
+}
+
+// Each cell in its code's colour, darker where two codes meet.
+function paintCells(context, width, side, owner, colours) {
+  const image = new ImageData(side, side);
+  for (let at = 0; at < owner.length; at += 1) {
+    const edge = ((at + 1) % side && owner[at + 1] !== owner[at]) || (at + side < owner.length && owner[at + side] !== owner[at]);
+    const rgb = colours[owner[at]];
+    for (let i = 0; i < 3; i += 1) image.data[4 * at + i] = edge ? rgb[i] * 0.45 : rgb[i];
+    image.data[4 * at + 3] = 255;
+  }
+  const small = new OffscreenCanvas(side, side);
+  small.getContext("2d").putImageData(image, 0, 0);
+  context.imageSmoothingEnabled = false;
+  context.drawImage(small, 0, 0, width, width);
+}
+
+function ring(context, measure, x, y, colour) {
+  const size = { euclid: 15, cosine: 23, dot: 19 }[measure];
+  for (const [stroke, line] of [["#ffffff", 6], [colour, 3]]) {
+    context.strokeStyle = stroke;
+    context.lineWidth = line;
+    context.beginPath();
+    if (measure === "euclid") context.arc(x, y, size, 0, 7);
+    else if (measure === "dot") context.rect(x - size, y - size, 2 * size, 2 * size);
+    else {
+      context.moveTo(x, y - size * 1.15);
+      context.lineTo(x + size, y + size * 0.75);
+      context.lineTo(x - size, y + size * 0.75);
+      context.closePath();
+    }
+    context.stroke();
+  }
+}
+
+function renderPlane({ model, el, setup }) {
+  const { kind, span: reach, axes, points, alt, start } = setup;
+  const root = widgetRoot(el);
+  const state = { query: [...model.get("state").query], codes: model.get("state").codes.map((code) => [...code]) };
+  const kept = { regions: "none", equal: false, step: 1 };
+  const radius = Math.sqrt(start.reduce((sum, [a, b]) => sum + a * a + b * b, 0) / start.length);
+  const onCircle = ([a, b]) => {
+    const norm = Math.hypot(a, b);
+    return norm ? [(a / norm) * radius, (b / norm) * radius] : [radius, 0];
+  };
+
+  const { box, canvas, handle } = plane(-reach, reach, alt);
+  const side = element("div", { class: "vq-side" });
+  const name = element("p", { class: "vq-legend", role: "status" });
+  const changed = onceAFrame(() => {
+    draw();
+    model.set("state", { query: [...state.query], codes: state.codes.map((code) => [...code]) });
+    model.save_changes();
+  });
+  const grips = state.codes.map((code, k) => {
+    const grip = handle([`码字 ${k}`, `code ${k}`], code, (point) => {
+      state.codes[k] = kept.equal ? onCircle(point) : point;
+      if (kept.equal) grip.place(state.codes[k]);
+      changed();
+    });
+    return grip;
+  });
+  handle(["查询 x，可以拖动或用方向键移动", "query x: drag it or use the arrow keys"], state.query, (point) => {
+    state.query = point;
+    changed();
+  });
+
+  const measures = Object.keys(MEASURES);
+  const parts = {};
+  if (kind === "winners") {
+    parts.rows = state.codes.map((_, k) => {
+      const cells = measures.map(() => element("td"));
+      return { cells, row: element("tr", {}, element("th", { scope: "row" }, String(k)), ...cells) };
+    });
+    const table = element("table", { class: "vq-ways" },
+      element("thead", {}, element("tr", {}, element("th", { scope: "col" }, ["码字", "code"]),
+        element("th", { scope: "col" }, "○ ", ["欧氏² ↓", "Euclid² ↓"]), element("th", { scope: "col" }, "△ ", ["余弦 ↑", "cosine ↑"]),
+        element("th", { scope: "col" }, "□ ", ["点积 ↑", "dot ↑"]))),
+      element("tbody", {}, ...parts.rows.map(({ row }) => row)));
+    const equal = element("input", { type: "checkbox" });
+    equal.addEventListener("change", () => {
+      kept.equal = equal.checked;
+      if (equal.checked) kept.free = state.codes;
+      state.codes = equal.checked ? state.codes.map(onCircle) : kept.free;
+      state.codes.forEach((code, k) => grips[k].place(code));
+      changed();
+    });
+    parts.agreement = element("p", { class: "vq-legend" });
+    side.append(name, table, radios(["区域", "regions"], [["none", "不画", "none"],
+      ...measures.map((measure) => [measure, ...MEASURES[measure].label])], kept.regions, (value) => {
+      kept.regions = value;
+      draw();
+    }), element("label", {}, equal, " ", ["所有码字等长", "all codes of equal norm"]), parts.agreement);
+  } else {
+    parts.formula = element("p", { class: "vq-formula" });
+    parts.bars = element("canvas", { role: "img", "aria-label": alt });
+    parts.bars.style.cssText = "display:block;width:100%;height:250px";
+    side.append(parts.formula, parts.bars, slider({ zh: "加到第几项", en: "terms added", min: 1, max: 3, step: 1, value: 1 }, (value) => {
+      kept.step = value;
+      draw();
+    }), name);
+  }
+  root.append(element("div", { class: "vq-row vq-top" }, box, side));
+
+  const draw = () => {
+    const { context, width } = sharpContext(canvas);
+    if (!width) return;
+    const theme = themeColours(canvas);
+    const colours = { euclid: "#0072b2", cosine: kept.regions === "none" ? theme.text : "#000000", dot: "#cc79a7" };
+    const at = ([x, y]) => [((x + reach) / (2 * reach)) * width, ((reach - y) / (2 * reach)) * width];
+    if (kept.regions !== "none") {
+      paintRegions(context, width, reach, kept.regions, state.codes, state.codes.map((code) => rgbOf(axes, code)));
+    }
+    for (const point of points) {
+      const [x, y] = at(point);
+      context.fillStyle = kept.regions === "none" ? `rgb(${rgbOf(axes, point)})` : "rgba(0,0,0,0.35)";
+      context.fillRect(x - 1.5, y - 1.5, 3, 3);
+    }
+    context.strokeStyle = theme.faint;
+    context.lineWidth = 1;
+    context.strokeRect(0.5, 0.5, width - 1, width - 1);
+    context.beginPath();
+    context.moveTo(width / 2, 0);
+    context.lineTo(width / 2, width);
+    context.moveTo(0, width / 2);
+    context.lineTo(width, width / 2);
+    if (kept.equal) {
+      context.moveTo(width / 2 + (radius / reach) * (width / 2), width / 2);
+      context.arc(width / 2, width / 2, (radius / reach) * (width / 2), 0, 7);
+    }
+    context.stroke();
+
+    const best = Object.fromEntries(measures.map((measure) => [measure, winner(measure, state.query, state.codes)]));
+    const [qx, qy] = at(state.query);
+    const shown = kind === "winners" ? measures : ["euclid"];
+    for (const measure of shown) {
+      context.strokeStyle = colours[measure];
+      context.lineWidth = 2;
+      context.setLineDash(MEASURES[measure].dashes);
+      context.beginPath();
+      context.moveTo(qx, qy);
+      context.lineTo(...at(state.codes[best[measure]]));
+      context.stroke();
+      context.setLineDash([]);
+    }
+    context.font = "bold 12px sans-serif";
+    context.textAlign = "center";
+    context.textBaseline = "middle";
+    state.codes.forEach((code, k) => {
+      const [x, y] = at(code);
+      context.beginPath();
+      context.arc(x, y, 10, 0, 7);
+      context.fillStyle = `rgb(${rgbOf(axes, code)})`;
+      context.fill();
+      context.strokeStyle = theme.text;
+      context.lineWidth = 1.5;
+      context.stroke();
+      context.strokeStyle = "#ffffff";
+      context.lineWidth = 3;
+      context.strokeText(String(k), x, y);
+      context.fillStyle = "#000000";
+      context.fillText(String(k), x, y);
+    });
+    for (const measure of shown) ring(context, measure, ...at(state.codes[best[measure]]), colours[measure]);
+    context.fillStyle = QUERY_COLOUR;
+    context.strokeStyle = "#000000";
+    context.lineWidth = 1.5;
+    context.beginPath();
+    [[0, -10], [10, 0], [0, 10], [-10, 0]].forEach(([dx, dy]) => context.lineTo(qx + dx, qy + dy));
+    context.closePath();
+    context.fill();
+    context.stroke();
+
+    if (kind === "winners") drawTable(best);
+    else drawBars(theme);
+    root.dataset.winners = measures.map((measure) => best[measure]).join(",");
+  };
+
+  const drawTable = (best) => {
+    parts.rows.forEach(({ cells }, k) => measures.forEach((measure, i) => {
+      const won = best[measure] === k;
+      cells[i].textContent = `${won ? MEASURES[measure].symbol : ""} ${minus(score(measure, state.query, state.codes[k]))}`;
+      cells[i].style.fontWeight = won ? "bold" : "";
+    }));
+    const many = new Set(Object.values(best)).size;
+    name.replaceChildren(span(
+      `赢家：${measures.map((m) => `${MEASURES[m].symbol} ${MEASURES[m].label[0]} ${best[m]}`).join("，")}（${many} 个不同的码字）`,
+      `Winners: ${measures.map((m) => `${MEASURES[m].symbol} ${MEASURES[m].label[1]} ${best[m]}`).join(", ")} (${many} different ${many > 1 ? "codes" : "code"})`));
+    const [cosine, dot] = ["cosine", "dot"].map((m) => Math.round(100 * agreement(m, points, state.codes)));
+    parts.agreement.replaceChildren(span(`图中 ${points.length} 个像素里，和欧氏选得一样的：余弦 ${cosine}%，点积 ${dot}%。`,
+      `Of the ${points.length} pixels shown, as many choose as Euclid does: cosine ${cosine}%, dot ${dot}%.`));
+  };
+
+  const drawBars = (theme) => {
+    const { context, width, height } = sharpContext(parts.bars);
+    if (!width) return;
+    const terms = expansionTerms(state.query, state.codes);
+    const limit = 1.05 * Math.max(0.4, ...state.codes.map((_, k) => Math.max(
+      Math.abs(terms[0][k]), Math.abs(terms[0][k] + terms[1][k]), terms[0][k] + terms[1][k] + terms[2][k])));
+    const py = (value) => (height - 20) / 2 - (value / limit) * ((height - 24) / 2);
+    const slot = (width - 44) / state.codes.length;
+    context.font = "11px sans-serif";
+    context.fillStyle = theme.text;
+    context.strokeStyle = theme.faint;
+    context.textAlign = "right";
+    context.textBaseline = "middle";
+    const half = Number((limit / 2).toPrecision(1));
+    for (const value of [-2 * half, -half, 0, half, 2 * half].filter((v) => Math.abs(v) <= limit)) {
+      context.lineWidth = value ? 1 : 1.5;
+      context.strokeRect(40, py(value), width - 44, 0);
+      context.fillText(minus(value, half < 0.095 ? 2 : 1), 36, py(value));
+    }
+    const sums = state.codes.map((_, k) => terms.slice(0, kept.step).reduce((sum, term) => sum + term[k], 0));
+    let lowest = 0;
+    sums.forEach((value, k) => { if (value < sums[lowest]) lowest = k; });
+    state.codes.forEach((_, k) => {
+      let from = 0;
+      const third = (slot - 8) / 3;
+      for (let i = 0; i < kept.step; i += 1) {
+        const x = 40 + k * slot + 4 + i * third;
+        const [y0, y1] = [py(from), py(from + terms[i][k])];
+        hatch(context, x, Math.min(y0, y1), third - 1, Math.max(1, Math.abs(y1 - y0)), i, TERMS[i].colour);
+        from += terms[i][k];
+      }
+      const x = 40 + (k + 0.5) * slot;
+      context.fillStyle = theme.text;
+      context.strokeStyle = theme.text;
+      context.lineWidth = 2;
+      context.beginPath();
+      context.moveTo(x - slot / 2 + 3, py(from));
+      context.lineTo(x + slot / 2 - 3, py(from));
+      context.stroke();
+      context.beginPath();
+      const size = k === lowest ? 7 : 4;
+      [[0, -size], [size, 0], [0, size], [-size, 0]].forEach(([dx, dy]) => context.lineTo(x + dx, py(from) + dy));
+      context.fill();
+      context.textAlign = "center";
+      context.font = k === lowest ? "bold 13px sans-serif" : "11px sans-serif";
+      context.fillText(k === lowest ? `${k} ◆` : String(k), x, height - 9);
+    });
+    const term = (i) => {
+      const made = element("strong", {}, `${TERMS[i].mark} ${TERMS[i].text}`);
+      made.style.cssText = `padding:1px 4px;border-bottom:4px solid ${TERMS[i].colour};opacity:${i < kept.step ? 1 : 0.35}`;
+      return made;
+    };
+    parts.formula.replaceChildren("‖x − e‖² = ", term(2), " + ", term(1), " + ", term(0));
+    const says = [
+      ["只有 −2x·e：最低的是点积的赢家", "−2x·e alone: the lowest is the dot product's winner"],
+      ["加上 ‖e‖²：最低的已经是欧氏的赢家", "with ‖e‖²: the lowest is Euclid's winner already"],
+      ["再加 ‖x‖²：所有码字一起抬高，赢家不变；菱形就是真正的平方距离", "with ‖x‖²: all rise alike, the winner stays; the diamond is the true squared distance"],
+    ][kept.step - 1];
+    name.replaceChildren(span(`${says[0]}：码字 ${lowest}，值 ${minus(sums[lowest])}。`, `${says[1]}: code ${lowest}, value ${minus(sums[lowest])}.`));
+    root.dataset.lowest = lowest;
+  };
+
+  draw();
+  return onLookChange(canvas, draw);
+}
+
+// A bar with its own pattern: crossed, slanted, dotted.
+function hatch(context, x, y, width, height, pattern, colour) {
+  context.save();
+  context.strokeStyle = context.fillStyle = colour;
+  context.lineWidth = 2;
+  context.strokeRect(x + 1, y, width - 2, height);
+  context.beginPath();
+  context.rect(x, y, width, height);
+  context.clip();
+  context.lineWidth = 1.5;
+  context.beginPath();
+  if (pattern < 2) {
+    for (let s = -height; s < width; s += 6) {
+      context.moveTo(x + s, y + height);
+      context.lineTo(x + s + height, y);
+      if (pattern === 0) {
+        context.moveTo(x + s, y);
+        context.lineTo(x + s + height, y + height);
+      }
+    }
+    context.stroke();
+  } else {
+    for (let v = 4; v < height; v += 5) for (let u = 4; u < width; u += 5) context.fillRect(x + u - 1, y + v - 1, 2, 2);
+  }
+  context.restore();
+}
+
+function renderRounding({ model, el, setup }) {
+  const { offsets, precisions, methods, grid, colours, alt } = setup;
+  const root = widgetRoot(el);
+  const values = { ...model.get("answer").values };
+  let request = model.get("answer").request;
+  let waiting = false; // for Python's answer; meanwhile only the newest values are remembered
+  let newer = false;
+  const send = () => {
+    newer = waiting;
+    if (waiting) return;
+    waiting = true;
+    request += 1;
+    model.send({ values, request });
+  };
+  const sendSoon = onceAFrame(send);
+
+  const canvas = element("canvas", { role: "img", "aria-label": alt });
+  const range = element("input", { type: "range", min: 0, max: offsets.length - 1, step: 1,
+    value: offsets.indexOf(values.offset), "aria-label": "偏移 offset" });
+  const shown = element("output", {}, String(values.offset));
+  range.addEventListener("input", () => {
+    values.offset = offsets[range.value];
+    shown.textContent = values.offset;
+    range.setAttribute("aria-valuetext", values.offset);
+    sendSoon();
+  });
+  const choose = (key) => (value) => {
+    values[key] = value;
+    sendSoon();
+  };
+  const numbers = element("dl", { class: "vq-numbers" });
+  root.append(
+    element("label", { class: "vq-slider" }, ["全部数据平移", "move all data by"], range, shown),
+    radios(["精度", "precision"], precisions.map((each) => [each, each, each]), values.precision, choose("precision")),
+    radios(["算法", "method"], methods, values.method, choose("method")),
+    element("div", { class: "vq-row vq-top" }, element("div", { class: "vq-plane" }, canvas),
+      element("div", { class: "vq-side" }, numbers, element("p", { class: "vq-legend" }, [
+        "每一格涂成获胜码字的颜色；× 标出选错的格子。对照：同样的 fp32 数据，用 float64 逐一相减。",
+        "Each cell wears the winning code's colour; × marks cells whose code is wrong. The truth: plain differences in "
+        + "float64 of the same fp32 data."]))));
+
+  const draw = () => {
+    const { wrong, gap, norm, request: answered } = model.get("answer");
+    const view = model.get("cells");
+    const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+    const { context, width } = sharpContext(canvas);
+    if (!width) return;
+    paintCells(context, width, grid, bytes.subarray(0, grid * grid), colours);
+    const cell = width / grid;
+    for (const [stroke, line] of [["#ffffff", 2.4], ["#000000", 1]]) {
+      context.strokeStyle = stroke;
+      context.lineWidth = line;
+      context.beginPath();
+      for (let row = 1; row < grid; row += 3) {
+        for (let column = 1; column < grid; column += 3) {
+          if (!bytes[grid * grid + row * grid + column]) continue;
+          const [x, y] = [(column + 0.5) * cell, (row + 0.5) * cell];
+          context.moveTo(x - 3, y - 3);
+          context.lineTo(x + 3, y + 3);
+          context.moveTo(x + 3, y - 3);
+          context.lineTo(x - 3, y + 3);
+        }
+      }
+      context.stroke();
+    }
+    const entry = (label, value) => element("div", {}, element("dt", {}, label), element("dd", {}, value));
+    numbers.replaceChildren(
+      entry(["选错的格子", "wrong cells"], `${(100 * wrong).toFixed(1)}%`),
+      entry(["‖x‖² 大约", "‖x‖² is about"], Number(norm.toPrecision(3)).toLocaleString("en")),
+      entry(["那里相邻两数的间隔", "gap between numbers there"], gap === null ? span("溢出成无穷大", "overflows to infinity") : String(Number(gap.toPrecision(2)))),
+    );
+    root.dataset.answered = answered;
+    root.dataset.wrong = wrong;
+  };
+  const arrived = () => {
+    draw();
+    waiting = false;
+    if (newer) send();
+  };
+  draw();
+  model.on("change:answer", arrived);
+  const ended = onLookChange(canvas, draw);
+  return () => {
+    model.off("change:answer", arrived);
+    ended();
+  };
+}
+
+function render({ model, el }) {
+  const setup = model.get("setup");
+  return (setup.kind === "rounding" ? renderRounding : renderPlane)({ model, el, setup });
+}
+
+export default { render };
