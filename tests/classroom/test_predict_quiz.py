@@ -13,7 +13,7 @@ OPTIONS = [("欧氏", "Euclid"), ("余弦", "cosine"), ("点积", "dot")]
 
 def words(html, language):
     """All text in one language."""
-    return re.findall(f'<span lang="{language}">(.*?)</span>', html)
+    return re.findall(f'<(?:span|div) lang="{language}">(.*?)</(?:span|div)>', html)
 
 
 def test_a_prediction_is_committed_once():

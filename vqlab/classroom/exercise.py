@@ -11,7 +11,7 @@ import torch
 from IPython.display import display
 
 from vqlab.classroom.figures import COLOURS
-from vqlab.classroom.language import bilingual
+from vqlab.classroom.language import bilingual, lines
 
 Text = tuple[str, str]  # Chinese, English
 
@@ -146,7 +146,7 @@ def verdict_html(exercise: Exercise, verdict: Verdict) -> str:
                    f"<code>{escape(value)}</code></td></tr>" for label, value in verdict.example)
     return (f'<div role="status" style="border-left:6px solid {colour};padding:2px 12px;margin:2px">'
             f"<div><strong>{symbol} {bilingual(zh, en)}</strong> · {bilingual(*exercise.title)}</div>"
-            f"<div>{bilingual(*verdict.hint)}</div>" + (f"<table>{rows}</table>" if rows else "") + "</div>")
+            + lines(*verdict.hint) + (f"<table>{rows}</table>" if rows else "") + "</div>")
 
 
 def agree(expected: Any, got: Any) -> bool:

@@ -68,6 +68,15 @@ def bilingual(zh: str, en: str) -> str:
     return f'<span lang="zh">{escape(zh)}</span> <span lang="en">{escape(en)}</span>'
 
 
+def lines(zh: str, en: str) -> str:
+    """Return `bilingual` for longer texts: each language on lines of its own.
+
+    >>> lines("码本", "codebook")
+    '<div lang="zh">码本</div><div lang="en">codebook</div>'
+    """
+    return f'<div lang="zh">{escape(zh)}</div><div lang="en">{escape(en)}</div>'
+
+
 def start() -> None:
     """Open a lesson: register the font, apply the figures' style, show the language switch."""
     use_style()

@@ -7,7 +7,7 @@ import traitlets
 from IPython.display import display
 
 from vqlab.classroom.figures import COLOURS
-from vqlab.classroom.language import bilingual
+from vqlab.classroom.language import bilingual, lines
 from vqlab.classroom.widget import TextWidget
 
 Text = tuple[str, str]  # Chinese, English
@@ -68,18 +68,18 @@ class Predict(TextWidget):
 
     def reveal_html(self, truth: float, because: Text) -> str:
         """Return what `reveal` displays."""
-        lines = [(("实际：", "In truth:"), self._said(truth))]
+        rows = [(("实际：", "In truth:"), self._said(truth))]
         if self.committed is None:
             symbol, verdict = "○", ("这次没有提交预测，没关系。下次先猜再看，记得更牢。",
                                     "No prediction this time, and that is fine. What one guesses first stays longer.")
         else:
-            lines.insert(0, (("你的预测：", "Your prediction:"), self._said(self.committed)))
+            rows.insert(0, (("你的预测：", "Your prediction:"), self._said(self.committed)))
             symbol, verdict = "≠", ("和你猜的不一样，想一想为什么。", "Not as you predicted: think about why.")
             if self._said(self.committed) == self._said(truth):
                 symbol, verdict = "✓", ("你猜中了。", "As you predicted.")
         return (f'<div style="border-left:6px solid {COLOURS["data"]};padding:2px 12px;margin:2px">' + "".join(
-            f"<div>{bilingual(*label)} <strong>{bilingual(*said)}</strong></div>" for label, said in lines)
-            + f"<div>{symbol} {bilingual(*verdict)}</div><div>{bilingual(*because)}</div></div>")
+            f"<div>{bilingual(*label)} <strong>{bilingual(*said)}</strong></div>" for label, said in rows)
+            + f"<div>{symbol} {bilingual(*verdict)}</div>{lines(*because)}</div>")
 
     def _said(self, value) -> Text:
         """An option's text, or the number with its unit."""
