@@ -79,7 +79,7 @@ class Predict(TextWidget):
                 symbol, verdict = "✓", ("你猜中了。", "As you predicted.")
         return (f'<div style="border-left:6px solid {COLOURS["data"]};padding:2px 12px;margin:2px">' + "".join(
             f"<div>{bilingual(*label)} <strong>{bilingual(*said)}</strong></div>" for label, said in rows)
-            + f"<div>{symbol} {bilingual(*verdict)}</div>{lines(*because)}</div>")
+            + lines(*(f"{symbol} {text}" for text in verdict)) + lines(*because) + "</div>")
 
     def _said(self, value) -> Text:
         """An option's text, or the number with its unit."""

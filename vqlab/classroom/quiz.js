@@ -33,8 +33,7 @@ function render({ model, el }) {
       mark.textContent = option.right ? "✓" : "✗";
       button.classList.add(option.right ? "vq-right" : "vq-wrong");
       button.setAttribute("aria-pressed", "true");
-      const [zh, en] = option.right ? ["对。", "Right."] : ["不对。", "No."];
-      why.append(span(`${zh}${option.why[0]}`, `${en} ${option.why[1]}`));
+      why.append(span(...option.why.map((text) => `${mark.textContent} ${text}`)));
     }));
     const right = (list, q) => list.some((i) => questions[q].options[i].right);
     const first = chosen.filter((list, q) => list.length && questions[q].options[list[0]].right).length;
