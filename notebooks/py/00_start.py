@@ -73,7 +73,7 @@ classroom.show(figure, "一只姜黄色小猫的脸，正看着镜头。", "The 
 #
 # </div>
 
-# %%
+# %% jupyter={"source_hidden": true}
 guess_bits = classroom.Predict(
     question=("每个像素平均剩下几比特？", "How many bits are left for each pixel?"),
     options=[("9", "9"), ("约 4.5", "about 4.5"), ("约 0.6", "about 0.6"), ("约 0.06", "about 0.06")])
@@ -163,7 +163,8 @@ for record in panel.watch(fit(model, batches, seconds=60), preview=look):
 words = model.img_to_idxBl(cat)
 again = model.idxBl_to_img(words, size=(height, width))
 tokens = words[0].view(rows, columns).cpu()
-dictionary = model.idxBl_to_img([torch.arange(512, device=device)[:, None]]).cpu()  # each word alone: 4 × 4 pixels
+alike = torch.arange(512, device=device)[:, None].expand(-1, 25)  # each word among its like, 5 × 5 times:
+dictionary = model.idxBl_to_img([alike])[:, :, 8:12, 8:12].cpu()  # the 4 × 4 pixels in the middle
 
 figure, axes = plt.subplots(1, 3, figsize=(8, 2.2))
 classroom.draw_images([cat[0]], ["原图 original"], axes[:1])
@@ -177,18 +178,19 @@ classroom.show(figure, "左：原图；中：粗糙的词图，仍看得出猫�
 after = psnr(again, cat).item()
 print(f"训练前 before training: {before:.1f} dB    训练后 after: {after:.1f} dB")
 assert torch.equal(words[0], model.img_to_idxBl(cat)[0])  # 同一张图，总是同样的词 the same picture, the same words
-assert after > before + 5 or record.seconds < 30  # 慢的电脑也该过，早停除外 a slow laptop passes too; an early stop is excused
+assert after > before + 5 or record.seconds < 30  # 早停除外 unless stopped early
 
 # %% [markdown]
 # <div lang="zh">
 #
-# 走近看左眼的一角：图真的只是一张编号表。旁边是词典的前一半，最常用的词排在前面，每个词画成它单独出现时的 4 × 4 个像素。
+# 走近看左眼的一角：图真的只是一张编号表。旁边是词典的前一半，最常用的词排在前面，每个词画成四周都是它自己时的 4 × 4 个像素。
 #
 # </div>
 # <div lang="en">
 #
 # Step closer to a corner of one eye: the picture really is a table of numbers. Beside it is the first half of the
-# dictionary, the most frequent words first, each drawn as the 4 × 4 pixels that it makes on its own.
+# dictionary, the most frequent words first, each drawn as the 4 × 4 pixels that it makes
+# among its like.
 #
 # </div>
 
@@ -217,7 +219,7 @@ classroom.show(figure, "左：80 个词的编号表；右：256 个小色块，�
 #
 # </div>
 
-# %%
+# %% jupyter={"source_hidden": true}
 guess_words = classroom.Predict(
     question=("只留最常用的 16 个词，还认得出是猫吗？", "With only the 16 most frequent words left, will you still see a cat?"),
     options=[("认得出", "yes"), ("认不出", "no")])
@@ -247,10 +249,10 @@ classroom.PictureExplorer(
     alt_zh="左边是猫脸，右边是用较少的词画回的猫脸；词越少，颜色和边缘越粗糙。",
     alt_en="Left the cat's face, right the face drawn from fewer words; the fewer, the coarser its colours and edges.")
 
-# %%
+# %% jupyter={"source_hidden": true}
 guess_words.reveal(0, because=("常用的词是大片的颜色，脸形就在里面；少见的词管边缘和毛。拖到 4 看看。",
-                               "Frequent words are large areas of colour, and the shape of the face is in them; rare words "
-                               "carry edges and fur. Drag to 4 and look."))
+                               "Frequent words are large areas of colour, and the shape of the face is in them; rare "
+                               "words carry edges and fur. Drag to 4 and look."))
 
 # %% [markdown]
 # ## 5. 同样的比特，JPEG 怎么样 · JPEG at the same bits
@@ -266,7 +268,7 @@ guess_words.reveal(0, because=("常用的词是大片的颜色，脸形就在里
 #
 # </div>
 
-# %%
+# %% jupyter={"source_hidden": true}
 guess_jpeg = classroom.Predict(
     question=("同样的字节，谁更清楚？", "At the same bytes, who is clearer?"),
     options=[("JPEG", "JPEG"), ("我们的词", "our words")])
@@ -327,8 +329,8 @@ with torch.no_grad():
     guess = model(noise)[0]
 grey = psnr(torch.zeros_like(noise), noise).item()  # 一片灰，一个词也不用 plain grey, not a word needed
 
-figure = classroom.draw_images([noise[0], guess[0]], ["噪声 noise", "从词画回 from words alone"])[0].figure
-figure.set_size_inches(3, 1.7)
+figure = classroom.draw_images([noise[0], guess[0]], ["噪声 noise", "画回 from words"])[0].figure
+figure.set_size_inches(3.4, 1.9)
 classroom.show(figure, "左：彩色噪声；右：从词画回的模糊斑点，和左边不像。",
                "Left: coloured noise. Right: blurred spots drawn from words, unlike the left.")
 print(f"噪声 noise: {psnr(guess, noise).item():.1f} dB    一片灰 plain grey: {grey:.1f} dB    "
@@ -349,7 +351,7 @@ assert psnr(guess, noise).item() < grey + 2
 #
 # </div>
 
-# %%
+# %% jupyter={"source_hidden": true}
 classroom.Quiz([
     classroom.Question(("一个“词”是什么？", "What is a “word”?"), [
         classroom.Option(("4 × 4 个像素的小图", "a patch of 4 × 4 pixels"), False,

@@ -17,7 +17,8 @@ def draw_front(model: torch.nn.Module) -> plt.Figure:
     height, width = cat.shape[2:]
     words = model.img_to_idxBl(cat)
     again = model.idxBl_to_img(words, size=(height, width))
-    dictionary = model.idxBl_to_img([torch.arange(model.vocab_size)[:, None]])
+    alike = torch.arange(model.vocab_size)[:, None].expand(-1, 25)  # each word among its like, 5 × 5 times
+    dictionary = model.idxBl_to_img([alike])[:, :, 8:12, 8:12]
     order = torch.bincount(words[0].flatten(), minlength=model.vocab_size).argsort(descending=True, stable=True)
     figure = plt.figure(figsize=(10, 4.1))
     top = figure.add_gridspec(2, 3, height_ratios=[2.6, 1.1])

@@ -13,7 +13,7 @@ def draw_tokens(tokens: Tensor, words: Tensor, ax: Axes | None = None, *, number
 
     Args:
         tokens: (H, W) int64, indices of words.
-        words: (K, 3, h, w) float in [-1, 1], what each word looks like on its own.
+        words: (K, 3, h, w) float in [-1, 1], what each word looks like.
         ax: where to draw; new Axes by default.
         numbers: write each token's number on its square.
 
@@ -33,7 +33,7 @@ def draw_tokens(tokens: Tensor, words: Tensor, ax: Axes | None = None, *, number
 
 
 def draw_dictionary(words: Tensor, order: Tensor, ax: Axes | None = None, *, columns: int = 64) -> Axes:
-    """Draw words as the small patches that the decoder makes of each alone.
+    """Draw words as the small patches that the decoder makes of them.
 
     Args:
         words: (K, 3, h, w) float in [-1, 1].
