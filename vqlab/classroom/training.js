@@ -66,6 +66,10 @@ function render({ model, el }) {
   stop.addEventListener("click", () => {
     model.send({ stop: true });
     stop.disabled = true;
+    // Some ipykernels (7.4) keep the message until the cell ends; then do what the interrupt button does.
+    setTimeout(() => {
+      if (model.get("progress").state === "running") model.widget_manager?.kernel?.interrupt();
+    }, 1000);
   });
   const charts = series.map(({ zh, en }) => {
     const value = element("output");

@@ -18,6 +18,7 @@ function element(tag, attributes = {}, ...children) {
 
 // Both languages; the lesson's switch hides one of them.
 function span(zh, en) {
+  if (zh === en) return document.createTextNode(zh);
   const pair = document.createElement("span");
   pair.append(element("span", { lang: "zh" }, String(zh)), " ", element("span", { lang: "en" }, String(en)));
   return pair;
