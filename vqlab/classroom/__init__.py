@@ -3,8 +3,18 @@
 from vqlab.classroom.chase import ChasePlayer, chase_start, code_changes, draw_chase
 from vqlab.classroom.codecs import jpeg_within
 from vqlab.classroom.distances import (
-    DistancePlane, ExpansionPlane, RoundingPlane, colour_plane, colours_of, draw_price, draw_rounding, draw_winners,
-    peak_memory, search_in, time_ratios, winners,
+    DistancePlane,
+    ExpansionPlane,
+    RoundingPlane,
+    colour_plane,
+    colours_of,
+    draw_price,
+    draw_rounding,
+    draw_winners,
+    peak_memory,
+    search_in,
+    time_ratios,
+    winners,
 )
 from vqlab.classroom.exercise import Exercise, Mistake, Verdict, check
 from vqlab.classroom.explorer import PictureExplorer, Slider

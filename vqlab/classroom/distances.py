@@ -79,9 +79,9 @@ def winners(z: Tensor, codebook: Tensor) -> dict[str, Tensor]:
         The cosine with a vector of length zero counts as 0.
     """
     z, codebook = z.double(), codebook.double()
-    dots = (z[:, None] * codebook).sum(dim=2)
-    cosines = (F.normalize(z)[:, None] * F.normalize(codebook)).sum(dim=2)
-    return {"euclid": nearest_code(z, codebook), "cosine": cosines.argmax(dim=1), "dot": dots.argmax(dim=1)}
+    cosines = F.normalize(z) @ F.normalize(codebook).t()
+    return {"euclid": nearest_code(z, codebook), "cosine": cosines.argmax(dim=1),
+            "dot": (z @ codebook.t()).argmax(dim=1)}
 
 
 def expansion_terms(x: Tensor, codebook: Tensor) -> Tensor:
@@ -125,9 +125,9 @@ class DistancePlane(LessonWidget):
     state = traitlets.Dict().tag(sync=True)  # query, codes: what JavaScript has now
     alt_zh = ("颜色平面：灰色在原点，角度是色相，长度是饱和度。菱形是查询 x，带编号的圆是码字；"
               "圆圈、三角和方框分别标出欧氏、余弦和点积选中的码字，三者不同。")
-    alt_en = ("The plane of colours: grey at the origin, the angle is the hue, the length the saturation. The diamond is "
-              "the query x, numbered discs are codes; a ring, a triangle and a square mark the winners by Euclid, "
-              "cosine and dot product, which differ.")
+    alt_en = ("The plane of colours: grey at the origin, the angle is the hue, the length the saturation. The "
+              "diamond is the query x, numbered discs are codes; ring, triangle and square mark the "
+              "winners by Euclid, cosine and dot product, which differ.")
 
     def __init__(self, points: Tensor, codes: Tensor, query: Sequence[float] = (0.13, 0.23)):
         self.points = points[:: max(1, -(-len(points) // 600))].double()
@@ -219,7 +219,8 @@ class RoundingPlane(LessonWidget):
         truth, found = _brute_force(z, codes), search_in(torch.bfloat16, z, codes)
         with mpl.rc_context(STYLE):
             fig = Figure(figsize=(6.4, 3.4))
-            for ax, indices, title in zip(fig.subplots(1, 2), (truth, found), ("正确 the truth", "bf16 + 4"), strict=True):
+            pairs = ((truth, "正确 the truth"), (found, "bf16 + 4"))
+            for ax, (indices, title) in zip(fig.subplots(1, 2), pairs, strict=True):
                 ax.imshow(colours_of(self.codes)[indices].view(GRID, GRID, 3).numpy())
                 rows, columns = (indices != truth).view(GRID, GRID).numpy().nonzero()
                 ax.plot(columns[::5], rows[::5], "x", color=COLOURS["black"], markersize=3, markeredgewidth=0.7)
@@ -273,7 +274,7 @@ class _quiet:
 
 
 def time_ratios(searches: Mapping[str, Search], z: Tensor, codebook: Tensor, repeats: int = 5) -> dict[str, float]:
-    """Each search's time as a multiple of the fastest one's: medians, taken in turn so that all meet the same noise."""
+    """Each search's time as a multiple of the fastest one's: medians, taken in turn to share the noise."""
     seconds = {name: [] for name in searches}
     for search in searches.values():
         search(z, codebook)  # the first call also pays for setting up
@@ -314,7 +315,8 @@ def draw_terms(query: Tensor, codes: Tensor, ax: Axes | None = None) -> Axes:
     terms = expansion_terms(query, codes)
     at, bottom = np.arange(len(codes)), np.zeros(len(codes))
     for number, (values, (label, colour, hatch)) in enumerate(zip(terms.numpy(), TERMS, strict=True)):
-        ax.bar(at + 0.25 * (number - 1), values, 0.25, bottom, color="white", edgecolor=colour, hatch=hatch, label=label)
+        ax.bar(at + 0.25 * (number - 1), values, 0.25, bottom, color="white", edgecolor=colour, hatch=hatch,
+               label=label)
         bottom = bottom + values
     ax.plot(at + 0.25, bottom, "D", color=COLOURS["black"], label="和 sum = ‖x − e‖²")
     ax.axhline(0, color=COLOURS["black"], lw=0.8)
@@ -323,8 +325,9 @@ def draw_terms(query: Tensor, codes: Tensor, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def draw_price(memory: Mapping[str, float], times: Mapping[str, float], axes: Sequence[Axes] | None = None) -> list[Axes]:
-    """Draw what each search costs: bars of memory (MiB) and of time (as a multiple of the fastest), both on a log axis."""
+def draw_price(memory: Mapping[str, float], times: Mapping[str, float],
+               axes: Sequence[Axes] | None = None) -> list[Axes]:
+    """Draw what each search costs: memory in MiB, time as a multiple of the fastest, both on a log axis."""
     axes = plt.subplots(1, 2, figsize=(7.5, 2.6), sharey=True)[1] if axes is None else axes
     for ax, costs, label, colour, hatch in (
             (axes[0], memory, "内存 memory (MiB)", COLOURS["data"], "///"),
@@ -344,7 +347,8 @@ def draw_rounding(offsets: Sequence[float], wrong: Mapping[str, Sequence[float]]
     looks = zip(wrong, ("o", "s", "^", "D", "v", "P"), ("-", "-", "-", "--", "--", "--"),
                 [COLOURS[name] for name in ("data", "z_e", "other", "light", "wrong", "codes")], strict=False)
     for name, marker, line, colour in looks:
-        ax.plot(range(len(offsets)), [100 * share for share in wrong[name]], line, marker=marker, color=colour, label=name)
+        percent = [100 * share for share in wrong[name]]
+        ax.plot(range(len(offsets)), percent, line, marker=marker, color=colour, label=name)
     ax.set(xticks=range(len(offsets)), xticklabels=[f"{offset:g}" for offset in offsets],
            xlabel="离原点的偏移 offset from the origin", ylabel="选错 wrong (%)", ylim=(-4, 104))
     ax.legend(fontsize=9, loc="center left", bbox_to_anchor=(1, 0.5))
