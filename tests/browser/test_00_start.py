@@ -1,5 +1,7 @@
 """The tour in a real JupyterLab: Stop keeps what was learnt, the slider re-runs the model, memory stays small."""
 
+import re
+
 import psutil
 import pytest
 
@@ -16,22 +18,26 @@ def lesson(open_lesson):
     """The tour, run from top to bottom, with the training stopped by its button after a few steps."""
     lesson = open_lesson("notebooks/00_start.ipynb")
     training = cell_with(lesson, "TrainingPanel(")
-    lesson.page.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")
+    lesson.page.evaluate("() => { jupyterapp.commands.execute('notebook:run-all-cells') }")  # not awaited
     lesson.scroll_to(training)
-    stop = lesson.page.locator(".vq-training button, .vq-widget button").filter(has_text="Stop").first
+    stop = lesson.page.locator(".vq-widget button").filter(has_text="Stop").first
     stop.wait_for(timeout=120_000)
     lesson.page.wait_for_function(
         "() => [...document.querySelectorAll('progress')].some(bar => bar.value > 0.05 * bar.max)", timeout=120_000)
     stop.click()
-    lesson.wait_idle(120)
+    lesson.page.wait_for_function(  # a notebook whose last cell has run
+        "jupyterapp.shell.currentWidget.context.model.toJSON().cells"
+        ".filter(cell => cell.cell_type === 'code').every(cell => cell.execution_count)", timeout=45_000)
     return lesson
 
 
 def test_stop_ends_training_early_and_the_rest_still_runs(lesson):
-    errors = [error for error in lesson.errors() if "assert" not in error.lower()]
-    assert errors == []
-    code = [cell for cell in lesson.cells() if cell["cell_type"] == "code"]
-    assert code[-1]["execution_count"]
+    """The fixture got there in 45 s, of 60 s of training: Stop was heard while the cell was busy."""
+    assert lesson.errors() == []
+    printed = "".join(output["text"] for output in lesson.outputs(cell_with(lesson, "after = psnr("))
+                      if output["output_type"] == "stream")
+    before, after = map(float, re.findall(r"([\d.]+) dB", printed))
+    assert after > before  # what was learnt is kept
 
 
 def test_fewer_words_redraw_the_cat_by_keyboard_and_by_drag(lesson):
