@@ -75,15 +75,14 @@ function render({ model, el }) {
     const value = element("output");
     const canvas = element("canvas", { role: "img", "aria-label": `${zh}的曲线 curve of ${en}` });
     return { value, canvas, figure: element("figure", { class: "vq-chart" },
-      element("figcaption", {}, [zh, en], value), canvas) };
+      element("figcaption", {}, [zh, en], value), canvas, element("div", { class: "vq-axis" }, axis)) };
   });
   const preview = element("canvas", { role: "img", "aria-label": caption.join(" ") });
   const picture = element("figure", { class: "vq-picture" }, element("figcaption", {}, caption), preview);
   root.append(
     element("div", { class: "vq-row" }, element("span", { class: "vq-title" }, title), state),
     element("div", { class: "vq-row" }, bar, time, stop),
-    element("div", { class: "vq-row" }, ...charts.map(({ figure }) => figure), picture),
-    element("div", {}, axis),
+    element("div", { class: "vq-row vq-charts" }, ...charts.map(({ figure }) => figure), picture),
   );
 
   const draw = () => {

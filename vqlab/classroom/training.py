@@ -49,7 +49,7 @@ class TrainingPanel(LessonWidget):
     preview_size = traitlets.List([0, 0]).tag(sync=True)  # width, height
 
     def __init__(self, title_zh: str, title_en: str, seconds: float, series: Mapping[str, tuple[str, str]],
-                 caption: tuple[str, str] = ("此刻的重建", "now")):
+                 caption: tuple[str, str] = ("现在", "now")):
         self.title, self.seconds, self.series, self.caption = (title_zh, title_en), seconds, dict(series), caption
         self.alt_zh = f"{title_zh}：{'、'.join(zh for zh, _ in self.series.values())}随时间变化的曲线。"
         self.alt_en = f"{title_en}: {', '.join(en for _, en in self.series.values())} over time, as curves."

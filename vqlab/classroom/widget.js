@@ -69,15 +69,19 @@ function themeColours(el) {
   };
 }
 
-// Calls `redraw` when the theme or the element's size changes; returns what ends that.
+// Calls `redraw` when the theme or the element's size changes, or when it scrolls into view (JupyterLab gives
+// what is out of view no size, so it cannot be drawn there); returns what ends that.
 function onLookChange(el, redraw) {
   const theme = new MutationObserver(redraw);
   theme.observe(document.body, { attributeFilter: ["data-jp-theme-name", "data-jp-theme-light"] });
   const size = new ResizeObserver(redraw);
   size.observe(el);
+  const view = new IntersectionObserver(redraw);
+  view.observe(el);
   return () => {
     theme.disconnect();
     size.disconnect();
+    view.disconnect();
   };
 }
 
