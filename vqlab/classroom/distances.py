@@ -36,9 +36,9 @@ MEASURES = {  # name -> (Chinese, English), the colour, matplotlib's marker and 
     "dot": (("点积", "dot product"), COLOURS["other"], "s", ":"),
 }
 TERMS = (  # in the order in which they are added: label, colour, hatch
-    ("−2x·e", COLOURS["other"], "xxx"),
-    ("‖e‖²", COLOURS["codes"], "///"),
-    ("‖x‖²", COLOURS["z_e"], "..."),
+    ("−2x·e", COLOURS["other"], "xx"),
+    ("‖e‖²", COLOURS["codes"], "//"),
+    ("‖x‖²", COLOURS["z_e"], ".."),
 )
 OFFSETS = (0, 1, 4, 16, 64, 256, 1024, 4096, 16384, 65536)
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -140,7 +140,7 @@ class DistancePlane(LessonWidget):
         """Return the plane with its winners as PNG."""
         register_font()
         with mpl.rc_context(STYLE):
-            fig = Figure(figsize=(5.6, 4.6))
+            fig = Figure(figsize=(5, 4.2))
             draw_winners(self.points, torch.tensor(self.state["codes"]), torch.tensor(self.state["query"]),
                          fig.subplots())
             return png(fig)
@@ -159,7 +159,7 @@ class ExpansionPlane(DistancePlane):
         """Return the bars as PNG."""
         register_font()
         with mpl.rc_context(STYLE):
-            fig = Figure(figsize=(6.4, 3.4))
+            fig = Figure(figsize=(5.6, 3))
             draw_terms(torch.tensor(self.state["query"]), torch.tensor(self.state["codes"]), fig.subplots())
             return png(fig)
 
@@ -218,12 +218,12 @@ class RoundingPlane(LessonWidget):
         z, codes = _grid(self.codes, 4)
         truth, found = _brute_force(z, codes), search_in(torch.bfloat16, z, codes)
         with mpl.rc_context(STYLE):
-            fig = Figure(figsize=(6.4, 3.4))
+            fig = Figure(figsize=(5.2, 2.8))
             pairs = ((truth, "正确 the truth"), (found, "bf16 + 4"))
             for ax, (indices, title) in zip(fig.subplots(1, 2), pairs, strict=True):
                 ax.imshow(colours_of(self.codes)[indices].view(GRID, GRID, 3).numpy())
                 rows, columns = (indices != truth).view(GRID, GRID).numpy().nonzero()
-                ax.plot(columns[::5], rows[::5], "x", color=COLOURS["black"], markersize=3, markeredgewidth=0.7)
+                ax.plot(columns[::6], rows[::6], "x", color=COLOURS["black"], markersize=3, markeredgewidth=0.8)
                 ax.set(title=title, xticks=[], yticks=[])
             return png(fig)
 
@@ -330,8 +330,8 @@ def draw_price(memory: Mapping[str, float], times: Mapping[str, float],
     """Draw what each search costs: memory in MiB, time as a multiple of the fastest, both on a log axis."""
     axes = plt.subplots(1, 2, figsize=(7.5, 2.6), sharey=True)[1] if axes is None else axes
     for ax, costs, label, colour, hatch in (
-            (axes[0], memory, "内存 memory (MiB)", COLOURS["data"], "///"),
-            (axes[1], times, "时间 time (× 最快 fastest)", COLOURS["z_e"], "...")):
+            (axes[0], memory, "内存 memory (MiB)", COLOURS["data"], "//"),
+            (axes[1], times, "时间 time (× 最快 fastest)", COLOURS["z_e"], "..")):
         bars = ax.barh(list(costs), list(costs.values()), color="white", edgecolor=colour, hatch=hatch)
         ax.bar_label(bars, [f"{value:.3g}" for value in costs.values()], padding=3)
         ax.set(xscale="log", xlabel=label, xlim=(min(costs.values()) / 2, max(costs.values()) * 5))
