@@ -46,8 +46,9 @@ def test_modules_that_draw(path):
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("notebooks/py/*.py")), ids=lambda path: path.name)
 def test_lessons(path):
-    cells = [cell.source for cell in jupytext.reads(path.read_text("utf-8"), "py:percent").cells if cell.cell_type == "code"]
-    assert missing_glyphs("".join(chinese("\n".join(cells)))) == set(), BUILD
+    cells = jupytext.reads(path.read_text("utf-8"), "py:percent").cells
+    code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+    assert missing_glyphs("".join(chinese(code))) == set(), BUILD
 
 
 def test_small_and_licensed():
