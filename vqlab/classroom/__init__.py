@@ -1,6 +1,21 @@
 """What only lessons need: the language switch, figures with their font, widgets, exercises, the glossary."""
 
-from vqlab.classroom.chase import ChasePlayer, chase_start, code_changes, draw_chase
+from vqlab.classroom.argmin import (
+    PalettePlayer,
+    VoronoiPlane,
+    distortion,
+    draw_rate_distortion,
+    draw_steps,
+    draw_voronoi,
+    grid_palette,
+    lloyd_step,
+    palette_rate,
+    photo_plane,
+    repaint,
+    small_photo,
+    sweep,
+)
+from vqlab.classroom.chase import ChasePlayer, chase_start, code_changes, draw_betas, draw_chase
 from vqlab.classroom.codecs import jpeg_within
 from vqlab.classroom.distances import (
     DistancePlane,
@@ -31,10 +46,12 @@ from vqlab.classroom.widget import LessonWidget, binary
 
 __all__ = [
     "COLOURS", "GLOSSARY", "STYLE", "ChasePlayer", "DistancePlane", "Exercise", "ExpansionPlane",
-    "GradientPlane", "LessonWidget", "Mistake", "Option", "PictureExplorer", "Predict", "Question", "Quiz",
-    "RoundingPlane", "Slider", "Term", "TrainingPanel", "Verdict", "bilingual", "binary", "black_boxes",
-    "chase_start", "check", "code_changes", "colour_plane", "colours_of", "draw_chase", "draw_dictionary",
-    "draw_images", "draw_loss_table", "draw_price", "draw_rounding", "draw_step", "draw_tokens",
-    "draw_winners", "gradient_norms", "jpeg_within", "language_switch", "missing_glyphs", "peak_memory",
-    "png", "search_in", "show", "start", "time_ratios", "use_style", "winners",
+    "GradientPlane", "LessonWidget", "Mistake", "Option", "PalettePlayer", "PictureExplorer", "Predict",
+    "Question", "Quiz", "RoundingPlane", "Slider", "Term", "TrainingPanel", "Verdict", "VoronoiPlane",
+    "bilingual", "binary", "black_boxes", "chase_start", "check", "code_changes", "colour_plane",
+    "colours_of", "distortion", "draw_betas", "draw_chase", "draw_dictionary", "draw_images",
+    "draw_loss_table", "draw_price", "draw_rate_distortion", "draw_rounding", "draw_step", "draw_steps",
+    "draw_tokens", "draw_voronoi", "draw_winners", "gradient_norms", "grid_palette", "jpeg_within",
+    "language_switch", "lloyd_step", "missing_glyphs", "palette_rate", "peak_memory", "photo_plane", "png", "repaint",
+    "search_in", "show", "small_photo", "start", "sweep", "time_ratios", "use_style", "winners",
 ]
