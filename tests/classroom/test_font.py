@@ -52,5 +52,5 @@ def test_lessons(path):
 
 
 def test_small_and_licensed():
-    assert PATH.stat().st_size < 200_000
+    assert PATH.stat().st_size < 160_000
     assert "SIL OPEN FONT LICENSE" in PATH.with_name("OFL.txt").read_text("utf-8")

@@ -29,13 +29,17 @@ COMMON = (
 
 
 def characters(root: Path) -> set[str]:
-    """Return every character the font gets: Latin, Greek, symbols, common Chinese, and all the lessons use."""
+    """Return every character the font gets: Latin, Greek, symbols, common Chinese, and what figures may draw.
+
+    That is the Chinese in the modules that use matplotlib, and in the lessons' code (their text is the browser's).
+    """
     wanted = {*map(chr, range(0x20, 0x7F)), *map(chr, range(0xA0, 0x100)), *map(chr, range(0x391, 0x3CA))}
-    wanted |= set(SYMBOLS) | set(COMMON)
-    for pattern in ("vqlab/**/*.py", "vqlab/**/*.js", "notebooks/py/*.py"):
-        for path in sorted(root.glob(pattern)):
-            wanted |= {c for c in path.read_text("utf-8") if "\u3000" <= c <= "\u9fff" or "\uff00" <= c <= "\uffee"}
-    return wanted
+    modules = [path.read_text("utf-8") for path in sorted(root.glob("vqlab/classroom/*.py"))]
+    sources = [source for source in modules if "matplotlib" in source]
+    for lesson in sorted(root.glob("notebooks/py/*.py")):
+        sources += [line for line in lesson.read_text("utf-8").splitlines() if not line.startswith("#")]
+    chinese = {c for c in "".join(sources) if "\u3000" <= c <= "\u9fff" or "\uff00" <= c <= "\uffee"}
+    return wanted | set(SYMBOLS) | set(COMMON) | chinese
 
 
 def build(collection: Path, wanted: set[str], target: Path) -> None:
