@@ -29,8 +29,8 @@ def test_the_numbers_are_those_of_vqlab(lesson):
     """winner() and expansionTerms() of the JavaScript against nearest_code and torch, on random configurations."""
     generator = torch.Generator().manual_seed(0)
     for codes in (7, 1, 30):
-        queries = torch.rand(200, 2, generator=generator, dtype=torch.float64) * 1.4 - 0.7
-        book = torch.rand(codes, 2, generator=generator, dtype=torch.float64) * 1.4 - 0.7
+        queries = torch.rand(200, 2, generator=generator, dtype=torch.float64) * 1.5 - 0.75
+        book = torch.rand(codes, 2, generator=generator, dtype=torch.float64) * 1.5 - 0.75
         found = lesson.page.evaluate(
             """([source, queries, codes]) => {
                  const {winner, expansionTerms} = new Function(

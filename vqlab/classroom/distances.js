@@ -200,6 +200,14 @@ function renderPlane({ model, el, setup }) {
     }
     context.stroke();
 
+    context.font = "12px sans-serif";
+    context.fillStyle = theme.text;
+    context.textBaseline = "middle";
+    for (const [text, x, y, align] of [["红 red", width - 6, width / 2 + 12, "right"], ["青 cyan", 6, width / 2 + 12, "left"],
+      ["绿 green", width / 2 + 6, 12, "left"], ["蓝 blue", width / 2 + 6, width - 12, "left"]]) {
+      context.textAlign = align;
+      context.fillText(text, x, y);
+    }
     const best = Object.fromEntries(measures.map((measure) => [measure, winner(measure, state.query, state.codes)]));
     const [qx, qy] = at(state.query);
     const shown = kind === "winners" ? measures : ["euclid"];

@@ -29,7 +29,7 @@ Search = Callable[[Tensor, Tensor], Tensor]  # z (N, D), codebook (K, D) -> indi
 
 # Grey is the origin, so the angle is the hue and the length the saturation. Orthonormal rows.
 AXES = torch.tensor([[2.0, -1.0, -1.0], [0.0, 3**0.5, -(3**0.5)]]) / 6**0.5  # (2, 3): cyan to red, blue to green
-SPAN = 0.7  # the plane reaches from −SPAN to SPAN
+SPAN = 0.75  # the plane reaches from −SPAN to SPAN
 MEASURES = {  # name -> (Chinese, English), the colour, matplotlib's marker and line
     "euclid": (("欧氏", "Euclid"), COLOURS["data"], "o", "-"),
     "cosine": (("余弦", "cosine"), COLOURS["black"], "^", "--"),
