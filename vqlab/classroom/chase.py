@@ -1,5 +1,6 @@
 """Codes chase, encoders commit: the VQ-VAE's three losses on a plane, one step of gradient descent at a time."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import matplotlib as mpl
@@ -100,7 +101,7 @@ class ChasePlayer(LessonWidget):
         """Return the state after 300 steps for three β side by side, as PNG."""
         register_font()
         with mpl.rc_context(STYLE):
-            fig = Figure(figsize=(9, 3.3))
+            fig = Figure(figsize=(7.5, 2.8))
             for ax, beta in zip(fig.subplots(1, 3), (0.0, 1.0, 4.0), strict=True):
                 draw_chase(self.start.run(beta, 300)[-1], ax).set_title(f"β = {beta:g}")
             return png(fig)
@@ -124,3 +125,18 @@ def draw_chase(state: Chase, ax: Axes | None = None) -> Axes:
     ax.set(xlim=(-SPAN, SPAN), ylim=(-SPAN, SPAN), aspect="equal", xticks=[], yticks=[])
     ax.spines[:].set_visible(True)
     return ax
+
+
+def draw_betas(films: Mapping[float, list[Chase]]) -> list[Axes]:
+    """Draw, over β, how often codes were changed and how large the error is at the end.
+
+    Args:
+        films: β -> the states of `Chase.run`.
+    """
+    _, (left, right) = plt.subplots(1, 2, figsize=(8, 2.8))
+    places = range(len(films))
+    left.plot(places, [code_changes(film) for film in films.values()], "o-", color=COLOURS["z_e"])
+    left.set(title="换码字的次数 changes of code", xlabel="β", xticks=places, xticklabels=films, ylim=0)
+    right.plot(places, [film[-1].error() for film in films.values()], "s--", color=COLOURS["codes"])
+    right.set(title="误差 error", xlabel="β", xticks=places, xticklabels=films, ylim=0)
+    return [left, right]

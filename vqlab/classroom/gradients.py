@@ -115,16 +115,16 @@ class GradientPlane(LessonWidget):
         """Return one small plane for each way, as PNG."""
         register_font()
         with mpl.rc_context(STYLE):
-            columns = min(3, len(self.results))
+            columns = min(4, len(self.results))
             rows = -(-len(self.results) // columns)
-            fig = Figure(figsize=(3 * columns, 3.2 * rows))
+            fig = Figure(figsize=(2.4 * columns, 2.5 * rows))
             axes = list(fig.subplots(rows, columns, squeeze=False).flat)
             for ax in axes[len(self.results):]:
                 ax.set_axis_off()
             z_e, target = torch.tensor(self.answer["z_e"]), torch.tensor(self.answer["target"])
             for ax, (name, found) in zip(axes, self.results.items(), strict=False):
                 draw_arrows(found, z_e, target, self.codes, self.answer["index"], ax)
-                ax.set_title(name, fontsize=10)
+                ax.set_title(name, fontsize=8)
             return png(fig)
 
 
@@ -148,22 +148,28 @@ def draw_arrows(found: Arrows, z_e: Tensor, target: Tensor, codes: Tensor, index
     return ax
 
 
-def draw_step(before: Tensor, after: Tensor, z_q: Tensor, ax: Axes | None = None) -> Axes:
-    """Draw the move of many encoder outputs that share one code.
+def draw_step(way: Way, z_e: Tensor, z_q: Tensor, gradient: Tensor, ax: Axes | None = None) -> Axes:
+    """Draw where one step of gradient descent takes encoder outputs that share a code, and how their spread
+    changes.
 
     Args:
-        before: (N, 2) where they were.
-        after: (N, 2) where one step of gradient descent takes them.
-        z_q: (2,) their code.
+        way: such as `vqlab.straight_through`.
+        z_e: (N, 2).
+        z_q: (2,) the code of them all.
+        gradient: (2,) what the decoder sends back to each.
         ax: where to draw.
     """
     ax = plt.subplots(figsize=(4, 4))[1] if ax is None else ax
-    before, after, z_q = (x.detach() for x in (before, after, z_q))
+    before = z_e.detach().clone().requires_grad_()
+    to_z_e, = torch.autograd.grad(way(before, z_q.expand_as(z_e)), before, gradient.expand_as(z_e))
+    before, after = before.detach(), before.detach() - to_z_e
     ax.plot([0], [0], "+", color=COLOURS["black"], markersize=12)
     ax.quiver(*before.T, *(after - before).T, angles="xy", scale_units="xy", scale=1, color=COLOURS["z_e"],
               width=0.007)
-    ax.plot(*before.T, "o", color=COLOURS["z_e"], markersize=5, label="z_e")
-    ax.plot(*z_q, "s", color=COLOURS["codes"], markersize=12, label="z_q")
+    ax.plot(*before.T, "o", color=COLOURS["z_e"], markersize=5)
+    ax.plot(*z_q, "s", color=COLOURS["codes"], markersize=12)
+    spread = after.std(dim=0).norm() / before.std(dim=0).norm()
+    ax.set_title(f"{way.__name__}\n散布 spread × {spread:.2f}")
     ax.set_aspect("equal")
     ax.margins(0.12)
     return ax
@@ -202,7 +208,7 @@ def draw_loss_table(table: Mapping[str, Mapping[str, float | None]], names: Mapp
     """
     names = names or {}
     losses, parts = list(table), list(next(iter(table.values())))
-    ax = plt.subplots(figsize=(7, 0.8 + 0.7 * len(losses)))[1] if ax is None else ax
+    ax = plt.subplots(figsize=(6, 0.6 + 0.55 * len(losses)))[1] if ax is None else ax
     for row, loss in enumerate(losses):
         for column, part in enumerate(parts):
             norm = table[loss][part]
@@ -210,7 +216,7 @@ def draw_loss_table(table: Mapping[str, Mapping[str, float | None]], names: Mapp
             if norm:
                 ax.add_patch(plt.Rectangle(*box, facecolor=COLOURS["light"]))
             else:
-                ax.add_patch(plt.Rectangle(*box, facecolor="white", edgecolor=COLOURS["dead"], hatch="///"))
+                ax.add_patch(plt.Rectangle(*box, facecolor="white", edgecolor=COLOURS["dead"], hatch="/"))
             text = "没有路 no path" if norm is None else "0" if norm == 0 else f"{norm:.2g}"
             ax.text(column + 0.47, row + 0.44, text, ha="center", va="center", fontsize=12,
                     bbox=None if norm else dict(facecolor="white", edgecolor="none", pad=1.5))

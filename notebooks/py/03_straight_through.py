@@ -1,0 +1,797 @@
+# %% [markdown]
+# # 3. 直通 · Straight through
+#
+# <div lang="zh">
+#
+# **问题：** “选最近的码字”是一级台阶，没有斜率。那么梯度怎样走过去？编码器、码本、解码器，各由哪个损失推动？
+#
+# **大约 40 分钟，你会：**
+#
+# 1. 看清直通估计到底做了什么，`detach` 放错一边又会怎样；
+# 2. 让自动求导填一张表：哪个损失推动谁，β 管什么；
+# 3. 从梯度里抓出一个名气很大的 bug，并认识旋转技巧。
+#
+# 每个箭头、每个数字，都是 PyTorch 当场求导算出来的。最后一幅画：同一个码字的点，在两种梯度下怎样移动。
+#
+# </div>
+# <div lang="en">
+#
+# **Question:** “choose the nearest code” is a step without a slope. How does a gradient pass it? Which loss moves what?
+#
+# **In about 40 minutes you will:**
+#
+# 1. see what straight-through really does, and what `detach` on the wrong side does;
+# 2. let autograd fill in which loss moves what, and see what β is for;
+# 3. find a famous bug from its gradients, and meet the rotation trick.
+#
+# Every arrow is differentiated by PyTorch on the spot. Last picture: one code's points under two gradients.
+#
+# </div>
+
+# %%
+import matplotlib.pyplot as plt
+import torch
+from torch.nn.functional import mse_loss
+
+from vqlab import SimpleVQVAE, digits, nearest_code, rotation_trick, straight_through
+from vqlab import classroom
+from vqlab.classroom import Option, Predict, Question, Quiz
+
+classroom.start()
+
+# %% [markdown]
+# ## 1. 一级没有斜率的台阶 · A step with no slope
+#
+# <div lang="zh">
+#
+# *5 分钟。* 编码器说了一个向量 `z_e`，我们换成最近的码字 `z_q`，解码器（这里就是恒等映射）的损失要 `z_q` 靠近目标。
+# 对这个损失调用 `backward()`。
+#
+# </div>
+# <div lang="en">
+#
+# *5 minutes.* The encoder said a vector `z_e`; we swap it for the nearest code `z_q`; the decoder (here simply the
+# identity) has a loss that wants `z_q` near a target. Call `backward()` on that loss.
+#
+# </div>
+
+# %% jupyter={"source_hidden": true}
+first = Predict(("z_e 会收到什么梯度？", "Which gradient does z_e receive?"), [
+    ("和 z_q 的一样", "the same as z_q"), ("完全没有：None", "none at all: None"),
+    ("很小，但不是零", "small, but not zero"), ("backward() 会报错", "backward() raises an error")])
+first
+
+# %%
+z_e = torch.tensor([[0.45, 0.75]], requires_grad=True)
+codebook = torch.tensor([[0.9, 0.35], [0.1, 1.0], [-0.9, 0.5]], requires_grad=True)
+target = torch.tensor([[1.2, 0.1]])
+
+z_q = codebook[nearest_code(z_e, codebook)]
+loss = (z_q - target).square().sum() / 2
+loss.backward()
+print("z_e.grad =", z_e.grad)
+print("codebook.grad =", codebook.grad)
+
+# %% jupyter={"source_hidden": true}
+first.reveal(1, because=(
+    "索引是整数，路到这里就断了：z_e 一点梯度也没有。梯度全给了被选中的码字。",
+    "The index is an integer, and there the path ends: z_e gets nothing. All of it goes to the chosen code."))
+assert z_e.grad is None and codebook.grad[1].abs().sum() > 0
+
+# %% [markdown]
+# <div lang="zh">
+#
+# 不是 PyTorch 偷懒。轻轻推一下 `z_e`，最近的还是同一个码字，损失一点不变：真正的斜率就是 0（第 2 课）。
+#
+# </div>
+# <div lang="en">
+#
+# PyTorch is not being lazy. Nudge `z_e` a little: the nearest code is still the same one, and the loss does not change at
+# all. The true slope is 0 (lesson 2).
+#
+# </div>
+
+# %%
+for nudge in (0.001, 0.01, 0.1):
+    moved = z_e.detach() + torch.tensor([[nudge, 0.0]])
+    new_loss = (codebook[nearest_code(moved, codebook)] - target).square().sum() / 2
+    print(f"推 nudge {nudge}: 斜率 slope {((new_loss - loss) / nudge).item():.1f}")
+
+# %% [markdown]
+# ## 2. 直通那一行 · The straight-through line
+#
+# <div lang="zh">
+#
+# *8 分钟。* 办法是**假装**这一步是恒等映射：前向用 $z_q$，反向把梯度原样交给 $z_e$。一行就够，sg 就是 `detach`：
+# 前向时两个 $z_e$ 抵消，反向时方括号里的当作常数。
+#
+# </div>
+# <div lang="en">
+#
+# *8 minutes.* The way out is to **pretend** that the step is the identity: $z_q$ goes forward, and backward its gradient is
+# handed to $z_e$ unchanged. One line does it; sg is `detach`. Forward, the two $z_e$ cancel; backward, the bracket is a
+# constant.
+#
+# </div>
+#
+# $$\hat z = {\color{#E69F00} z_e} + \mathrm{sg}\big[{\color{#009E73} z_q} - {\color{#E69F00} z_e}\big]$$
+
+# %% jupyter={"source_hidden": true}
+wrong_side = Predict(
+    ("有人写成 z_e.detach() + (z_q - z_e)。前向的值没错。z_e 会收到什么？",
+     "Someone writes z_e.detach() + (z_q - z_e). The forward value is right. What does z_e receive?"), [
+        ("正确的梯度", "the right gradient"), ("没有梯度", "no gradient"),
+        ("反过来的梯度", "the gradient reversed"), ("两倍的梯度", "twice the gradient")])
+wrong_side
+
+# %%
+ways = {
+    "z_q": lambda z_e, z_q: z_q,
+    "z_e + (z_q - z_e).detach()": lambda z_e, z_q: z_e + (z_q - z_e).detach(),
+    "z_e.detach() + (z_q - z_e)": lambda z_e, z_q: z_e.detach() + (z_q - z_e),
+    "z_q + (z_e - z_q).detach()": lambda z_e, z_q: z_q + (z_e - z_q).detach(),
+}
+classroom.GradientPlane(ways)
+
+# %% [markdown]
+# <div lang="zh">
+#
+# 拖动橙色的 $z_e$ 和紫色的 $t$（或用 Tab 选中，再按方向键），逐行换选。注意三件事：
+#
+# - 在同一个码字的地盘里拖 $z_e$，直通的箭头**纹丝不动**：它不看 $z_e$ 在哪儿。
+# - 越过边界，$z_q$ 跳了，箭头才跟着跳。
+# - 有三行的值都是 $z_q$，光看前向，分不出对错。
+#
+# </div>
+# <div lang="en">
+#
+# Drag the orange $z_e$ and the purple $t$ (or Tab to one and use the arrow keys), and choose row after row. Notice three
+# things:
+#
+# - Drag $z_e$ inside the territory of one code: the straight-through arrow **does not stir**. It does not look at where
+#   $z_e$ is.
+# - Only when a border is crossed and $z_q$ jumps does the arrow jump too.
+# - Three rows have the value $z_q$: forward alone cannot tell right from wrong.
+#
+# </div>
+
+# %% jupyter={"source_hidden": true}
+wrong_side.reveal(2, because=(
+    "z_e 只以 −z_e 的样子留在 detach 之外，所以梯度反号：编码器每一步都往错的方向走。",
+    "Outside the detach z_e is left only as −z_e, so its gradient is reversed: every step takes the encoder the wrong way."))
+
+# %% [markdown]
+# <div lang="zh">
+#
+# **记住：** 直通只改反向，不改前向；只有 $z_e$ 收到梯度，码字收不到。最后一行把两者换了位置：解码器看到的是
+# 没有量化的 $z_e$，训练时一切顺利，一用词就露馅。
+#
+# </div>
+# <div lang="en">
+#
+# **Keep:** straight-through changes the backward pass, never the forward one; only $z_e$ receives the gradient, the code
+# does not. The last row swaps the two: the decoder sees the *unquantized* $z_e$; training looks fine, and fails as soon as
+# words are used.
+#
+# </div>
+
+# %% [markdown]
+# ## 3. 值真的等于 z_q 吗 · Is the value really z_q
+#
+# <div lang="zh">
+#
+# *4 分钟。* 在纸上，$z_e + (z_q - z_e) = z_q$。在电脑里，每次加减都要舍入。下面取一百多万对随机数来数。
+#
+# </div>
+# <div lang="en">
+#
+# *4 minutes.* On paper, $z_e + (z_q - z_e) = z_q$. In a computer every sum is rounded. Let us count over more than a million
+# pairs of random numbers.
+#
+# </div>
+
+# %% jupyter={"source_hidden": true}
+share = Predict(("在 float32 里，百分之几的数与 z_q 不完全相等？",
+                 "In float32, what percentage of the numbers is not exactly z_q?"),
+                minimum=0, maximum=100, step=1, unit=("%", "%"))
+share
+
+# %%
+z, q = torch.randn(2, 20_000, 64, generator=torch.Generator().manual_seed(0))
+percent = {}
+for dtype in (torch.float32, torch.float16, torch.bfloat16):
+    z_e, z_q = z.to(dtype), q.to(dtype)
+    difference = (straight_through(z_e, z_q) - z_q).abs().float()
+    percent[dtype] = round(100 * (difference > 0).float().mean().item())
+    print(f"{str(dtype):15} {percent[dtype]} % 不相等 differ，最大 at most {difference.max().item():.0e}")
+    exact = z_q + (z_e - z_e.detach())
+    print(f"{'':15} 换个顺序 the other order: {'相等 equal' if torch.equal(exact, z_q) else '不相等 differ'}")
+
+# %% jupyter={"source_hidden": true}
+share.reveal(percent[torch.float32], because=(
+    "三分之一以上。误差在 float32 里极小，在 bfloat16 里却能到 0.03：解码器看到的已不是码字本身。",
+    "More than a third. The error is tiny in float32, but in bfloat16 it reaches 0.03: what the decoder sees is no longer "
+    "the code itself."))
+
+# %% [markdown]
+# <div lang="zh">
+#
+# 想要分毫不差，换个顺序：`z_q.detach() + (z_e - z_e.detach())`。括号里前向正好是 0，反向斜率是 1。
+#
+# </div>
+# <div lang="en">
+#
+# For a value exact to the last bit, change the order: `z_q.detach() + (z_e - z_e.detach())`. Forward, the bracket is exactly
+# 0; backward, its slope is 1.
+#
+# </div>
+
+# %% [markdown]
+# ## 4. 哪个损失推动谁 · Which loss moves what
+#
+# <div lang="zh">
+#
+# *7 分钟。* VQ-VAE 有三个损失，三个部分。每个损失推动谁？不用背，问自动求导。
+#
+# </div>
+# <div lang="en">
+#
+# *7 minutes.* A VQ-VAE has three losses and three parts. Which moves which? Nothing to learn by heart: ask autograd.
+#
+# </div>
+#
+# $$L = \underbrace{\|x - \hat x\|^2}_{\text{reconstruction}} + \underbrace{\|\mathrm{sg}[{\color{#E69F00} z_e}] - {\color{#009E73} z_q}\|^2}_{\text{codebook}} + \beta \underbrace{\|{\color{#E69F00} z_e} - \mathrm{sg}[{\color{#009E73} z_q}]\|^2}_{\text{commitment}}$$
+
+# %% jupyter={"source_hidden": true}
+decoder_teaches = Predict(("重建损失的梯度会推动码本吗？", "Does the gradient of the reconstruction loss move the codebook?"), [
+    ("会，码字跟着解码器学", "yes, the codes learn from the decoder"),
+    ("不会", "no"), ("只推动被选中的码字", "only the codes that were chosen")])
+decoder_teaches
+
+# %%
+torch.manual_seed(0)
+images = digits()[0][:16]
+model = SimpleVQVAE(16, 8, in_channels=1, hidden=16, blocks=1)
+
+z_e = model.encoder(images)
+z_q = model.quantize.decode(model.quantize.encode(z_e))  # 查表 looked up
+losses = {
+    "reconstruction": mse_loss(model.decoder(straight_through(z_e, z_q)), images),
+    "codebook": mse_loss(z_q, z_e.detach()),
+    "commitment": mse_loss(z_e, z_q.detach()),
+}
+parts = {"encoder": model.encoder, "codebook": model.quantize.embedding, "decoder": model.decoder}
+table = classroom.gradient_norms(losses, parts)
+
+classroom.draw_loss_table(table)
+classroom.show(plt.gcf(), "三行三列的表。重建损失推动编码器和解码器，码本损失只推动码本，承诺损失只推动编码器。",
+               "A table of three rows and columns. Reconstruction moves encoder and decoder, the codebook loss only the "
+               "codebook, the commitment loss only the encoder.")
+
+# %% jupyter={"source_hidden": true}
+moves = {loss: [part for part, norm in row.items() if norm] for loss, row in table.items()}
+print(moves)
+assert moves == {"reconstruction": ["encoder", "decoder"], "codebook": ["codebook"], "commitment": ["encoder"]}
+decoder_teaches.reveal(1, because=(
+    "直通那一行 detach 了 z_q，解码器的梯度绕过码本，直接去了编码器。推动码字的只有码本损失（或滑动平均，第 4 课）。",
+    "The straight-through line detaches z_q: the decoder's gradient goes round the codebook, straight to the encoder. "
+    "Only the codebook loss moves the codes (or a moving average, lesson 4)."))
+
+# %% [markdown]
+# <div lang="zh">
+#
+# 格子里的数是梯度的长度。**记住：** 每一列都有人管，但码本那一列只有一个损失。少了它，码字一动不动，而训练不会报错。
+#
+# 下面就是这样一个悄悄的错：码本损失写在了直通那一行**之后**，用的是它的结果。
+#
+# </div>
+# <div lang="en">
+#
+# The number in a cell is the length of the gradient. **Keep:** every column has somebody, but the codebook's column has one
+# loss only. Without it the codes never move, and no error is raised.
+#
+# Here is just such a silent mistake: the codebook loss is written **after** the straight-through line and uses its result.
+#
+# </div>
+
+# %%
+late = mse_loss(straight_through(z_e, z_q), z_e.detach())  # 想写的是 z_q · z_q was meant
+print(f"损失值 loss values: {losses['codebook'].item():.4f}, {late.item():.4f}")
+
+to_encoder, = torch.autograd.grad(late, z_e, retain_graph=True)
+committed, = torch.autograd.grad(losses["commitment"], z_e, retain_graph=True)
+print("恰好是承诺损失梯度的反号 exactly minus the commitment's:", torch.allclose(to_encoder, -committed))
+
+classroom.draw_loss_table(classroom.gradient_norms({"codebook": losses["codebook"], "too late": late}, parts))
+classroom.show(plt.gcf(), "写对时只推动码本；写晚了，码本没有路，反而推动编码器。",
+               "Written right, it moves the codebook only; written too late, no path leads to the codebook and it moves the "
+               "encoder instead.")
+
+# %% [markdown]
+# <div lang="zh">
+#
+# 损失值一模一样，码本却没有路；更糟的是，这个梯度正好是承诺损失的**反号**：它把编码器从码字旁边推开。β = 1 时两者抵消，什么也不剩。
+#
+# </div>
+# <div lang="en">
+#
+# The loss values are the same, but no path leads to the codebook. Worse: this gradient is exactly **minus** the commitment
+# loss's, so it pushes the encoder away from its code. With β = 1 the two cancel and nothing is left.
+#
+# </div>
+
+# %% [markdown]
+# ## 5. 码字追，编码器守 · Codes chase, encoders commit
+#
+# <div lang="zh">
+#
+# *8 分钟。* 现在让三个损失一起走。24 个编码器输出可以自由移动，4 个码字，解码器是恒等映射（真模型里，编码器的输出
+# 由权重牵着，不会这么自由）。直通的梯度只看 $z_q$ 离目标多远，不看 $z_e$ 走到了哪里。
+#
+# </div>
+# <div lang="en">
+#
+# *8 minutes.* Now let all three losses act at once. 24 encoder outputs move freely, there are 4 codes, and the decoder is the
+# identity (in a real model the weights hold the outputs together; they are not as free). The straight-through gradient looks
+# at how far $z_q$ is from the target, not at where $z_e$ has got to.
+#
+# </div>
+
+# %% jupyter={"source_hidden": true}
+runaway = Predict(("β = 0，没有承诺损失。z_e 会怎样？", "β = 0: no commitment loss. What will the z_e do?"), [
+    ("停在自己的码字上", "settle on their codes"), ("停在目标上", "settle on their targets"),
+    ("越跑越远，不停地换码字", "run ever further and keep changing codes"), ("一动不动", "not move at all")])
+runaway
+
+# %%
+start = classroom.chase_start(torch.Generator().manual_seed(0))
+classroom.ChasePlayer(start)
+
+# %% [markdown]
+# <div lang="zh">
+#
+# 按播放（P），再慢慢加大 β。S 走一步，R 从头开始。试 β = 0、0.25、1、4，每次都从头：橙圆守住码字了吗？码字到得了目标吗？
+#
+# </div>
+# <div lang="en">
+#
+# Press Play (P), then raise β slowly. S takes one step, R starts again. Try β = 0, 0.25, 1 and 4, each from the start: do the
+# orange circles keep to their codes? Do the codes reach the targets?
+#
+# </div>
+
+# %% tags=["nbval-ignore-output"]
+betas = (0, 0.1, 0.25, 0.5, 1, 2, 4)
+films = {beta: start.run(beta, 600) for beta in betas}
+figure = classroom.draw_betas(films)[0].figure
+classroom.show(figure, "左：β 越大，换码字越少。右：误差先低后高，β = 4 时最大。",
+               "Left: the larger β, the fewer changes of code. Right: the error is low for moderate β and largest for β = 4.")
+
+# %% jupyter={"source_hidden": true}
+runaway.reveal(2, because=(
+    "只要码字还没到目标，直通的梯度就一直同样大，z_e 走得再远也不减小。β 给它拴上了绳子。",
+    "As long as its code is off the target, the straight-through gradient stays as large, however far z_e has run. β is "
+    "the leash."))
+assert classroom.code_changes(films[0]) > 5 * classroom.code_changes(films[1])  # 太松 too loose
+assert films[4][-1].error() > 2 * films[1][-1].error()  # 太紧 too tight
+
+# %% [markdown]
+# <div lang="zh">
+#
+# 绳子有多长？静止时两份梯度抵消：$(z_q - t) + \beta (z_e - z_q) = 0$，所以 $z_e$ 到码字的距离是误差除以 β。让动画来验证：
+#
+# </div>
+# <div lang="en">
+#
+# How long is the leash? At rest the two gradients cancel: $(z_q - t) + \beta (z_e - z_q) = 0$, so the distance from $z_e$ to
+# its code is the error divided by β. Let the film confirm it:
+#
+# </div>
+
+# %%
+for beta in (1, 2, 4):
+    rest = films[beta][-1]
+    print(f"β = {beta}: 距离 × β / 误差 distance × β / error = {rest.gap() * beta / rest.error():.2f}")
+
+# %% [markdown]
+# <div lang="zh">
+#
+# **记住：** β 太小，$z_e$ 不断换码字，码字追不上；β 太大，谁都早早不动了。论文用 0.25，并说 0.1 到 2.0 差别不大；
+# 但 β 的意思取决于损失是取平均还是求和，不能跨论文照搬。
+#
+# </div>
+# <div lang="en">
+#
+# **Keep:** with too small a β the $z_e$ keep changing codes and the codes cannot catch up; with too large a β all stop too
+# early. The paper uses 0.25 and reports little difference from 0.1 to 2.0; but what β means depends on whether losses are
+# means or sums, so it cannot be copied from one paper to another.
+#
+# </div>
+
+# %% [markdown]
+# ## 6. 抓虫 · A bug hunt
+#
+# <div lang="zh">
+#
+# *6 分钟。* 这里有两个量化器 A 和 B，码本相同，都说自己的 β = 0.25。其中一个照着一份很有名的代码写成，β 乘错了地方。
+# 先看输出和损失：
+#
+# </div>
+# <div lang="en">
+#
+# *6 minutes.* Here are two quantizers, A and B, with the same codebook; both say that their β is 0.25. One of them follows a
+# very famous piece of code and has β in the wrong place. First look at outputs and losses:
+#
+# </div>
+
+# %%
+boxes = dict(zip("AB", classroom.black_boxes(generator=torch.Generator().manual_seed(0)), strict=True))
+z = torch.randn(4, 8, 8, 8, generator=torch.Generator().manual_seed(1))
+results = {name: box(z) for name, box in boxes.items()}
+print("输出相同 same output:", torch.equal(results["A"].quantized, results["B"].quantized))
+print("损失 loss:", {name: round(result.loss.item(), 4) for name, result in results.items()})
+
+# %% jupyter={"source_hidden": true}
+culprit = Predict(("看下一格的梯度之后再提交：β 放错的是哪一个？（对的那个，β 缩小 z_e 收到的梯度。）",
+                   "Commit after looking at the gradients in the next cell: whose β is misplaced? (In the right one, β "
+                   "shrinks the gradient at z_e.)"),
+                  [("A", "A"), ("B", "B"), ("都对", "neither"), ("都错", "both")])
+culprit
+
+# %%
+gradients = {}
+for name, box in boxes.items():
+    z_e = z.clone().requires_grad_()
+    loss = box(z_e).loss
+    gradients[name] = torch.autograd.grad(loss, [z_e, box.embedding.weight])
+    print(name, "z_e: {:.4f}   码本 codebook: {:.4f}".format(*(g.norm().item() for g in gradients[name])))
+z_q = boxes["A"].decode(boxes["A"].encode(z))
+print(f"手算 by hand, 0.25 · 2 (z_e − z_q) / N·D: {(0.25 * 2 * (z - z_q) / z.numel()).norm().item():.4f}")
+
+# %% jupyter={"source_hidden": true}
+ratios = [(a.norm() / b.norm()).item() for a, b in zip(*gradients.values(), strict=True)]
+print("A / B: z_e × {:.2f}，码本 codebook × {:.2f}".format(*ratios))
+culprit.reveal(0, because=(
+    "A 的 z_e 收到 4 倍的梯度，码本只有 0.25 倍：β 乘在了码本损失上。两个损失的数值相等，所以曲线上看不出来。",
+    "A sends 4 times the gradient to z_e and 0.25 times to the codebook: its β multiplies the codebook loss. Both losses "
+    "have the same value, so no curve ever showed it."))
+four = classroom.black_boxes(commitment_weight=4.0, generator=torch.Generator().manual_seed(0))[1]
+z_e = z.clone().requires_grad_()
+same = torch.autograd.grad(0.25 * four(z_e).loss, [z_e, four.embedding.weight])
+print("0.25 × (β = 4) = A:", all(torch.allclose(a, b) for a, b in zip(same, gradients["A"], strict=True)))
+
+# %% [markdown]
+# <div lang="zh">
+#
+# 这就是 taming-transformers 的 `VectorQuantizer2`，它的 `legacy=True` 是默认值，为的是不改变旧模型的结果。许多项目由它而来。
+#
+# 换个说法：$c + \beta\, k$ 写成了 $\beta\, c + k = \beta\,(c + \tfrac{1}{\beta} k)$。β = 0.25 放错了，就是 β = 4、
+# 整体再乘 0.25；上一格验证过了。
+#
+# </div>
+# <div lang="en">
+#
+# This is `VectorQuantizer2` of taming-transformers; its `legacy=True` is the default, so that old models keep their results.
+# Many projects descend from it.
+#
+# In other words, $c + \beta\, k$ became $\beta\, c + k = \beta\,(c + \tfrac{1}{\beta} k)$. A misplaced β = 0.25 is β = 4 in
+# the right place, all times 0.25; the last cell checked it.
+#
+# </div>
+
+# %% [markdown]
+# ## 7. 旋转技巧 · The rotation trick
+#
+# <div lang="zh">
+#
+# *5 分钟。* 直通的箭头不看 $z_e$ 在哪儿。2024 年的旋转技巧让它看：先求出把 $z_e$ 转到 $z_q$ 的旋转 $R$，再缩放；
+# $R$ 和缩放当作常数。前向仍是 $z_q$，反向时梯度跟着转回去。
+#
+# </div>
+# <div lang="en">
+#
+# *5 minutes.* The straight-through arrow ignores where $z_e$ is. The rotation trick of 2024 makes it look: find the rotation $R$
+# that takes $z_e$ to $z_q$, then scale; treat $R$ and the scale as constants. Forward it is still $z_q$; backward the gradient
+# is turned along.
+#
+# </div>
+#
+# $$\hat z = \mathrm{sg}\Big[\tfrac{\|z_q\|}{\|z_e\|} R\Big]\, {\color{#E69F00} z_e}$$
+
+# %% jupyter={"source_hidden": true}
+true_gradient = Predict(("旋转技巧给出的是真正的梯度吗？", "Does the rotation trick give the true gradient?"), [
+    ("是，它算的是精确的导数", "yes, it computes the exact derivative"),
+    ("不是，真正的梯度是 0", "no, the true gradient is 0"),
+    ("只有 z_e 和 z_q 同方向时才是", "only where z_e and z_q have the same direction")])
+true_gradient
+
+# %%
+classroom.GradientPlane({"straight_through(z_e, z_q)": straight_through, "rotation_trick(z_e, z_q)": rotation_trick})
+
+# %% [markdown]
+# <div lang="zh">
+#
+# 拖 $z_e$ 绕原点转一转：梯度与 $z_e$ 的夹角，总等于它在 $z_q$ 处与 $z_q$ 的夹角；长度乘了 ‖z_q‖ / ‖z_e‖。拖到原点附近，看它变得多长。
+#
+# </div>
+# <div lang="en">
+#
+# Drag $z_e$ around the origin: the angle between gradient and $z_e$ is always the angle that it had with $z_q$ at $z_q$; its
+# length is multiplied by ‖z_q‖ / ‖z_e‖. Drag it towards the origin and watch how long it grows.
+#
+# </div>
+
+# %% jupyter={"source_hidden": true}
+true_gradient.reveal(1, because=(
+    "第 1 节看过：真正的斜率几乎处处是 0。旋转技巧和直通一样，是另一种估计，只是保留了角度。",
+    "Section 1 showed it: the true slope is 0 almost everywhere. Like straight-through, the rotation trick is an "
+    "estimator; it keeps the angle."))
+
+# %% [markdown]
+# <div lang="zh">
+#
+# 差别在哪儿？取同一个码字的 30 个点，解码器给它们**同一个**梯度，走一步。直通把它们整体平移；旋转技巧会改变它们之间的距离。
+#
+# </div>
+# <div lang="en">
+#
+# What is the difference? Take 30 points of one code; the decoder sends them all the **same** gradient; take one step.
+# Straight-through shifts them as a block; the rotation trick changes the distances between them.
+#
+# </div>
+
+# %%
+code_vector = torch.tensor([1.0, 0.8])
+points = code_vector + 0.35 * torch.randn(30, 2, generator=torch.Generator().manual_seed(0))
+figure, axes = plt.subplots(2, 2, figsize=(5.6, 5.6), sharex=True, sharey=True)
+for row, strength in zip(axes, (0.3, -0.3), strict=True):  # 梯度顺着 z_q，或逆着 along z_q, or against it
+    for ax, way in zip(row, (straight_through, rotation_trick), strict=True):
+        classroom.draw_step(way, points, code_vector, strength * code_vector, ax)
+classroom.show(figure, "四幅图：直通时 30 个箭头完全一样；旋转时箭头沿各自的方向，梯度顺着 z_q 时点靠拢，逆着时散开。",
+               "Four panels. Straight-through: 30 identical arrows. Rotation: each arrow along its own point; a gradient along "
+               "z_q draws them together, one against it spreads them.")
+
+# %% [markdown]
+# <div lang="zh">
+#
+# **记住：** 直通是平移，散布不变。旋转时，梯度顺着 $z_q$，点向码字收拢；逆着，点散开，去找别的码字。论文报告 K = 1024 时
+# 量化误差从 5.9e-3 降到 5.1e-4（表 1）；那是真正的大模型，我们这里只有平面上的一步。
+#
+# </div>
+# <div lang="en">
+#
+# **Keep:** straight-through is a shift, and the spread stays. With rotation, a gradient along $z_q$ draws the points together;
+# one against it spreads them, off to other codes. The paper reports a quantization error of 5.1e-4 instead of 5.9e-3 at
+# K = 1024 (table 1); that is a real, large model, ours is one step on a plane.
+#
+# </div>
+
+# %% [markdown]
+# ## 我们看到了什么 · What we saw
+#
+# <div lang="zh">
+#
+# - 选码字这一步的真正斜率是 0；直通**假装**它是 1，只改反向。
+# - 重建损失推动编码器和解码器，码本损失推动码本，承诺损失推动编码器。detach 的位置决定一切，损失的数值什么也不说。
+# - β 是绳子：静止时，$z_e$ 到码字的距离等于误差除以 β。
+# - 有名的代码也会放错 β，看梯度就能抓住。
+# - 旋转技巧是另一种估计：保留角度，乘以 ‖z_q‖ / ‖z_e‖。
+#
+# </div>
+# <div lang="en">
+#
+# - The true slope of choosing a code is 0; straight-through **pretends** it is 1, backward only.
+# - Reconstruction moves encoder and decoder, the codebook loss the codebook, the commitment loss the encoder. Where detach
+#   stands decides; a loss's value tells nothing.
+# - β is a leash: at rest, the distance from $z_e$ to its code is the error divided by β.
+# - Famous code misplaces β too; the gradients give it away.
+# - The rotation trick, another estimator, keeps the angle and multiplies by ‖z_q‖ / ‖z_e‖.
+#
+# </div>
+
+# %% [markdown]
+# ## 小测验 · Quiz
+#
+# <div lang="zh">
+#
+# 每个选项点开后都会说明理由，选错也没关系。
+#
+# </div>
+# <div lang="en">
+#
+# Every option explains itself once chosen; a wrong one does no harm.
+#
+# </div>
+
+# %% jupyter={"source_hidden": true}
+Quiz([
+    Question(("训练 VQ-VAE 时只留重建损失，码字会怎样？",
+              "A VQ-VAE is trained with the reconstruction loss alone. What do the codes do?"), [
+        Option(("跟着解码器的梯度学", "learn from the decoder's gradient"), right=False,
+               why=("直通那一行 detach 了 z_q，解码器的梯度到不了码本。",
+                    "The straight-through line detaches z_q: the decoder's gradient never arrives.")),
+        Option(("一动不动", "never move"), right=True,
+               why=("对：那一列只有码本损失。", "Right: the codebook loss is alone in that column.")),
+        Option(("被选中的那些会动", "move where they were chosen"), right=False,
+               why=("码本损失才是这样；它不在。", "That is what the codebook loss does, and it is absent."))]),
+    Question(("损失曲线完全正常，但码字不动。最先查什么？",
+              "The loss curve looks normal, but the codes do not move. What do you check first?"), [
+        Option(("码本损失用的是不是直通之后的结果", "whether the codebook loss uses the result of straight-through"),
+               right=True, why=("对：数值一样，梯度却没有路。", "Right: the value is the same, but no path leads back.")),
+        Option(("学习率是不是太大", "whether the learning rate is too large"), right=False,
+               why=("太大时码字会乱跳，不会不动。", "Then codes would jump about, not stand still.")),
+        Option(("β 是不是太小", "whether β is too small"), right=False,
+               why=("β 只管编码器那一项，不影响码字的梯度。",
+                    "β belongs to the encoder's term and does not touch the codes' gradient."))]),
+    Question(("β = 0.25 被乘到了码本损失上。编码器收到的 VQ 梯度是应有的几倍？",
+              "β = 0.25 multiplies the codebook loss by mistake. How large is the encoder's VQ gradient, compared to "
+              "what it should be?"), [
+        Option(("0.25 倍", "0.25 times"), right=False,
+               why=("那是码本收到的。", "That is the codebook's.")),
+        Option(("一样", "the same"), right=False,
+               why=("相等的是损失的数值，不是梯度。", "The loss value is the same, not the gradient.")),
+        Option(("4 倍", "4 times"), right=True,
+               why=("对：本该乘 0.25，却乘了 1。", "Right: it should be times 0.25 and is times 1."))]),
+    Question(("straight_through(z_e, z_q) 的值与 z_q 逐位相等吗？", "Is the value of straight_through(z_e, z_q) z_q, bit by bit?"), [
+        Option(("是，z_e 抵消了", "yes, z_e cancels"), right=False,
+               why=("在纸上会抵消；浮点数每次加减都要舍入。", "On paper it does; in floating point every sum is rounded.")),
+        Option(("不一定，要看精度", "not always, depending on precision"), right=True,
+               why=("对：三分之一以上的数不相等，bfloat16 里误差最大。",
+                    "Right: more than a third differ, and most in bfloat16.")),
+        Option(("总是不等", "never"), right=False,
+               why=("多数还是相等的，数过了。", "Most of them are equal; we counted."))]),
+    Question(("甲和乙的论文都写 β = 0.25。两个模型里承诺一样强吗？",
+              "Two papers both say β = 0.25. Is the commitment equally strong in their models?"), [
+        Option(("一样，数是同一个", "yes, it is the same number"), right=False,
+               why=("对 D 求和还是取平均，就差 D 倍。", "Summing or averaging over D alone makes a factor of D.")),
+        Option(("不一定，要看怎样取平均", "not necessarily: it depends on the averages"), right=True,
+               why=("对，还要看重建损失的尺度，以及 β 放在哪一项。",
+                    "Right; and on the scale of the reconstruction loss, and on which term carries β.")),
+        Option(("码本一样大就一样", "yes, if the codebooks are equally large"), right=False,
+               why=("码本大小不出现在这一项里。", "The size of the codebook does not occur in this term."))]),
+])
+
+
+# %% [markdown]
+# ## 练习 · Exercises
+#
+# <div lang="zh">
+#
+# **练习一 ●○○ · 5 分钟。** 写出直通那一行：值是 `z_q`，梯度原样给 `z_e`，`z_q` 收不到。写好后可以把它放到平面上看：
+# `classroom.GradientPlane({"mine": my_straight_through})`。
+#
+# </div>
+# <div lang="en">
+#
+# **Exercise 1 ●○○ · 5 minutes.** Write the straight-through line: the value of `z_q`, its gradient unchanged to `z_e`, none to
+# `z_q`. Once it works, look at it on the plane: `classroom.GradientPlane({"mine": my_straight_through})`.
+#
+# </div>
+
+# %%
+def my_straight_through(z_e, z_q):
+    ...
+
+
+classroom.check("03.straight_through", my_straight_through)
+
+
+# %% jupyter={"source_hidden": true}
+def solution(z_e, z_q):
+    return z_e + (z_q - z_e).detach()
+
+
+classroom.check("03.straight_through", solution)
+
+
+# %% [markdown]
+# <div lang="zh">
+#
+# **练习二 ●●○ · 5 分钟。** 返回两个标量（对所有元素取平均）：码本损失只推动 `z_q`，承诺损失只推动 `z_e`。
+#
+# </div>
+# <div lang="en">
+#
+# **Exercise 2 ●●○ · 5 minutes.** Return two scalars (means over all elements): the codebook loss moves `z_q` only, the
+# commitment loss moves `z_e` only.
+#
+# </div>
+
+# %%
+def my_two_losses(z_e, z_q):
+    ...  # return codebook_loss, commitment_loss
+
+
+classroom.check("03.two_losses", my_two_losses)
+
+
+# %% jupyter={"source_hidden": true}
+def solution(z_e, z_q):
+    return mse_loss(z_q, z_e.detach()), mse_loss(z_e, z_q.detach())
+
+
+classroom.check("03.two_losses", solution)
+
+
+# %% [markdown]
+# <div lang="zh">
+#
+# **练习三 ●●○ · 5 分钟。** 写出 VQ 损失，β 放在对的一项上。数值对还不够，检查的是梯度。
+#
+# </div>
+# <div lang="en">
+#
+# **Exercise 3 ●●○ · 5 minutes.** Write the VQ loss with β on the right term. The right value is not enough: the gradients are
+# what is checked.
+#
+# </div>
+
+# %%
+def my_vq_loss(z_e, z_q, beta):
+    ...
+
+
+classroom.check("03.vq_loss", my_vq_loss)
+
+
+# %% jupyter={"source_hidden": true}
+def solution(z_e, z_q, beta):
+    return mse_loss(z_q, z_e.detach()) + beta * mse_loss(z_e, z_q.detach())
+
+
+classroom.check("03.vq_loss", solution)
+
+
+# %% [markdown]
+# <div lang="zh">
+#
+# **选做 ●●● · 8 分钟。** 不用自动求导：`g` 是重建损失在 `z_q` 处的梯度，写出 `z_e` 总共收到的梯度（直通的一份，加承诺损失的一份）。
+#
+# </div>
+# <div lang="en">
+#
+# **Optional ●●● · 8 minutes.** Without autograd: `g` is the reconstruction loss's gradient at `z_q`; write the whole gradient
+# that reaches `z_e` (what comes straight through, plus the commitment loss's share).
+#
+# </div>
+
+# %%
+def my_encoder_gradient(g, z_e, z_q, beta):
+    ...
+
+
+classroom.check("03.encoder_gradient", my_encoder_gradient)
+
+
+# %% jupyter={"source_hidden": true}
+def solution(g, z_e, z_q, beta):
+    return g + beta * 2 * (z_e - z_q) / z_e.numel()
+
+
+classroom.check("03.encoder_gradient", solution)
+
+# %% [markdown]
+# ## 来源 · Sources
+#
+# <div lang="zh">
+#
+# - 直通估计：Bengio 等（2013），arXiv 1308.3432；VQ-VAE 与 β：van den Oord 等（2017），arXiv 1711.00937，3.2 节。
+# - β 放错：CompVis/taming-transformers，`taming/modules/vqvae/quantize.py`，`VectorQuantizer2` 的 `legacy` 参数。
+# - 旋转技巧：Fifty 等（2024），arXiv 2410.06424，4.2 节与表 1。
+# - 数字图片：scikit-learn 的 `load_digits`。
+#
+# **接下来：** 第 4 课问，码字为什么会死，谁能救活它们。
+#
+# </div>
+# <div lang="en">
+#
+# - Straight-through: Bengio et al. (2013), arXiv 1308.3432; VQ-VAE and β: van den Oord et al. (2017), arXiv 1711.00937,
+#   section 3.2.
+# - The misplaced β: CompVis/taming-transformers, `taming/modules/vqvae/quantize.py`, the `legacy` argument of
+#   `VectorQuantizer2`.
+# - The rotation trick: Fifty et al. (2024), arXiv 2410.06424, section 4.2 and table 1.
+# - The digits: `load_digits` of scikit-learn.
+#
+# **Next:** lesson 4 asks why codes die, and who revives them.
+#
+# </div>
