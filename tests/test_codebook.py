@@ -33,6 +33,13 @@ def test_nearest_code_far_from_the_origin_where_the_bare_expansion_fails():
     assert torch.equal(nearest_code(z, codebook), truth)
 
 
+def test_codes_that_differ_only_by_rounding():
+    codebook = torch.nn.functional.normalize(random_vectors(1, 200, 8))  # all at distance 1 from z, to 1e-7
+    for n in (1, 3):  # z is its own mean: only the codes' lengths say how much a score may be off
+        z = torch.zeros(n, 8)
+        assert torch.equal(nearest_code(z, codebook), brute_force(z, codebook))
+
+
 @pytest.mark.parametrize("outlier", [8e5, 1e9])
 def test_one_exploded_code_does_not_blur_the_others(outlier):
     z, codebook = random_vectors(0, 300, 8), random_vectors(1, 64, 8)

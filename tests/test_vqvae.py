@@ -38,6 +38,15 @@ def test_words_are_deterministic_and_give_the_reconstruction_back(model):
     assert torch.allclose(model.idxBl_to_img(words, size=(96, 128)), reconstruction, atol=1e-5)
 
 
+def test_asking_for_words_teaches_nothing_even_in_training_mode():
+    torch.manual_seed(0)
+    model = SimpleVQVAE(16, 8, hidden=16, quantizer=EMAVectorQuantizer(16, 8)).train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    words = model.img_to_idxBl(torch.randn(1, 3, 32, 32))
+    model.idxBl_to_img(words), model.idxBl_to_var_input(words)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
 def test_words_of_one_scale_have_one_cumulative_picture_and_an_empty_var_input(model):
     words = model.img_to_idxBl(torch.randn(2, 3, 16, 16))
     pictures = model.idxBl_to_img(words, cumulative=True)
