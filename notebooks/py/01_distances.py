@@ -94,7 +94,7 @@ def by_dot(z, codebook):
     return (z @ codebook.t()).argmax(dim=1)
 
 
-# %%
+# %% jupyter={"source_hidden": true}
 same = Predict(
     ("查询是一种暗绿色 (0.13, 0.20)。三种量法会选中几个不同的码字？",
      "The query is a dull green (0.13, 0.20). How many different codes do the three measures choose?"),
@@ -146,7 +146,7 @@ plane
 #
 # </div>
 
-# %% tags=["nbval-ignore-output"]
+# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 small = china[:, ::5, ::5]
 colours = small.flatten(1).t()  # (N, 3)
 palette = kmeans(colours, 16, generator=torch.Generator().manual_seed(0))
@@ -191,7 +191,7 @@ classroom.show(figure, "同一张寺庙照片四次：原图；欧氏量化，�
 #
 # </div>
 
-# %%
+# %% jupyter={"source_hidden": true}
 guess = Predict(
     ("点积选中的码字，有百分之几和欧氏一样？", "For how many vectors, in percent, does the dot product choose Euclid's code?"),
     minimum=0, maximum=100, step=1, unit=("%", "%"))
@@ -265,7 +265,7 @@ print(f"codes of equal norm: dot {equal_dot} %, cosine {equal_cosine} %")
 #
 # $$\|x-e\|^2 = \underbrace{\color{#E69F00}{\|x\|^2}}_{\cdots} + \underbrace{\color{#009E73}{\|e\|^2}}_{/\!/\!/}\; \underbrace{\color{#CC79A7}{-\,2\,x\cdot e}}_{\times\!\times\!\times}$$
 
-# %%
+# %% jupyter={"source_hidden": true}
 dropped = Predict(
     ("只想知道哪个码字最近，哪一项可以不算？", "To learn only which code is nearest, which term need not be computed?"),
     options=[("‖x‖²", "‖x‖²"), ("‖e‖²", "‖e‖²"), ("−2x·e", "−2x·e"), ("哪项都不能少", "none can be left out")])
@@ -424,7 +424,7 @@ def by_cdist(z, codebook):
 
 searches = {"broadcast": by_broadcast, "formula": by_formula, "cdist": by_cdist, "nearest_code": nearest_code}
 
-# %%
+# %% jupyter={"source_hidden": true}
 memory_guess = Predict(
     ("N = 1024，K = 256，D = 64，float32。差 z[:, None] − codebook 这一个张量占多少 MiB？",
      "N = 1024, K = 256, D = 64, float32. How many MiB does the one tensor z[:, None] − codebook take?"),
@@ -439,7 +439,7 @@ print(f"(N, K, D): {difference:.0f} MiB    (N, K): {table:.0f} MiB")
 memory_guess.reveal(difference, ("N·K·D 个数，每个 4 字节。展开式只要 (N, K) 的表，小 D 倍。",
                                  "N·K·D numbers of 4 bytes. The expansion's table is (N, K), smaller by a factor of D."))
 
-# %% tags=["nbval-ignore-output"]
+# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 vectors = torch.randn(N, D, generator=torch.Generator().manual_seed(1))
 book = torch.randn(K, D, generator=torch.Generator().manual_seed(2))
 memory = {name: classroom.peak_memory(search, vectors, book) / 2**20 for name, search in searches.items()}
@@ -491,7 +491,7 @@ print({name: f"× {ratio:.1f}" for name, ratio in growth.items()})
 #
 # </div>
 
-# %%
+# %% jupyter={"source_hidden": true}
 rounding = Predict(
     ("float32 有大约 7 位有效数字。展开式会给出什么？", "float32 has about 7 digits. What will the expansion say?"),
     options=[("0.25 和 9", "0.25 and 9"), ("大约 0.25 和 9，末位不准", "about 0.25 and 9, last digits off"),
@@ -566,7 +566,7 @@ precision
 #
 # </div>
 
-# %%
+# %% jupyter={"source_hidden": true}
 repaired = Predict(
     ("居中之后，哪些精度的错误降到几乎为零？", "After centring, in which precision do errors fall to almost none?"),
     options=[("三种都是", "in all three"), ("只有 fp32", "in fp32 alone"), ("都不行", "in none")])
@@ -590,7 +590,7 @@ for centre in (False, True):
             label = f"{name}, 居中 centred" if centre else name
             wrong.setdefault(label, []).append((found != truth).double().mean().item())
 
-# %% tags=["nbval-ignore-output"]
+# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 figure, axes = plt.subplots(figsize=(6.2, 2.6))
 classroom.draw_rounding(offsets, wrong, axes)
 classroom.show(figure, "选错的比例随偏移变化：不居中时三种精度都升到接近 100%，bf16 最早；居中后三条线都是平的，fp32 为零，bf16 仍有几个百分点。",
@@ -693,7 +693,7 @@ check("01.centre", nearest_centred_solution)
 #
 # </div>
 
-# %%
+# %% jupyter={"source_hidden": true}
 Quiz([
     Question(("所有码字的长度都是 1。哪个说法对？", "All codes have length 1. Which is true?"), [
         Option(("余弦、点积、欧氏选同一个码字", "cosine, dot product and Euclid choose the same code"), True,

@@ -106,7 +106,7 @@ def test_terms_are_added_one_by_one(lesson):
         lesson.press(steps, "ArrowRight")
         before = lesson.wait_pixels_change(bars, before)
         lowest.append(terms.get_attribute("data-lowest"))
-        said.add(terms.get_by_role("status").inner_text())
+        said.add(terms.locator("p.vq-legend").inner_text())
     assert lowest == ["1", "2", "2"]  # the dot product's winner, then Euclid's, twice
     assert len(said) == 2
     lesson.drag(terms.locator(".vq-handle").last, dx=-100, dy=60)
