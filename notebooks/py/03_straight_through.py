@@ -44,8 +44,8 @@ classroom.start()
 #
 # <div lang="zh">
 #
-# *5 分钟。* 编码器说了一个向量 `z_e`，我们换成最近的码字 `z_q`，解码器（这里就是恒等映射）的损失要 `z_q` 靠近目标。
-# 对这个损失调用 `backward()`。
+# *5 分钟。* 编码器说了一个向量 `z_e`，我们换成最近的码字 `z_q`，
+# 解码器（这里就是恒等映射）的损失要 `z_q` 靠近目标。对这个损失调用 `backward()`。
 #
 # </div>
 # <div lang="en">
@@ -163,8 +163,8 @@ wrong_side.reveal(2, because=(
 # %% [markdown]
 # <div lang="zh">
 #
-# **记住：** 直通只改反向，不改前向；只有 $z_e$ 收到梯度，码字收不到。最后一行把两者换了位置：解码器看到的是
-# 没有量化的 $z_e$，训练时一切顺利，一用词就露馅。
+# **记住：** 直通只改反向，不改前向；只有 $z_e$ 收到梯度，码字收不到。最后一行把两者换了位置：
+# 解码器看到的是没有量化的 $z_e$，训练时一切顺利，一用词就露馅。
 #
 # </div>
 # <div lang="en">
@@ -280,7 +280,8 @@ decoder_teaches.reveal(1, because=(
 # %% [markdown]
 # <div lang="zh">
 #
-# 格子里的数是梯度的长度。**记住：** 每一列都有人管，但码本那一列只有一个损失。少了它，码字一动不动，而训练不会报错。
+# 格子里的数是梯度的长度。**记住：** 每一列都有人管，但码本那一列只有一个损失。少了它，码字一动不动，
+# 而训练不会报错。
 #
 # 下面就是这样一个悄悄的错：码本损失写在了直通那一行**之后**，用的是它的结果。
 #
@@ -310,7 +311,8 @@ classroom.show(plt.gcf(), "写对时只推动码本；写晚了，码本没有�
 # %% [markdown]
 # <div lang="zh">
 #
-# 损失值一模一样，码本却没有路；更糟的是，这个梯度正好是承诺损失的**反号**：它把编码器从码字旁边推开。β = 1 时两者抵消，什么也不剩。
+# 损失值一模一样，码本却没有路；更糟的是，这个梯度正好是承诺损失的**反号**：它把编码器从码字旁边推开。
+# β = 1 时两者抵消，什么也不剩。
 #
 # </div>
 # <div lang="en">
@@ -325,8 +327,8 @@ classroom.show(plt.gcf(), "写对时只推动码本；写晚了，码本没有�
 #
 # <div lang="zh">
 #
-# *8 分钟。* 现在让三个损失一起走。24 个编码器输出可以自由移动，4 个码字，解码器是恒等映射（真模型里，编码器的输出
-# 由权重牵着，不会这么自由）。直通的梯度只看 $z_q$ 离目标多远，不看 $z_e$ 走到了哪里。
+# *8 分钟。* 现在让三个损失一起走。24 个编码器输出可以自由移动，4 个码字，解码器是恒等映射（真模型里，
+# 编码器的输出由权重牵着，不会这么自由）。直通的梯度只看 $z_q$ 离目标多远，不看 $z_e$ 走到了哪里。
 #
 # </div>
 # <div lang="en">
@@ -350,7 +352,8 @@ classroom.ChasePlayer(start)
 # %% [markdown]
 # <div lang="zh">
 #
-# 按播放（P），再慢慢加大 β。S 走一步，R 从头开始。试 β = 0、0.25、1、4，每次都从头：橙圆守住码字了吗？码字到得了目标吗？
+# 按播放（P），再慢慢加大 β。S 走一步，R 从头开始。试 β = 0、0.25、1、4，每次都从头：橙圆守住码字了吗？
+# 码字到得了目标吗？
 #
 # </div>
 # <div lang="en">
@@ -378,7 +381,8 @@ assert films[4][-1].error() > 2 * films[1][-1].error()  # 太紧 too tight
 # %% [markdown]
 # <div lang="zh">
 #
-# 绳子有多长？静止时两份梯度抵消：$(z_q - t) + \beta (z_e - z_q) = 0$，所以 $z_e$ 到码字的距离是误差除以 β。让动画来验证：
+# 绳子有多长？静止时两份梯度抵消：$(z_q - t) + \beta (z_e - z_q) = 0$，所以 $z_e$ 到码字的距离是误差除以 β。
+# 让动画来验证：
 #
 # </div>
 # <div lang="en">
@@ -413,8 +417,8 @@ for beta in (1, 2, 4):
 #
 # <div lang="zh">
 #
-# *6 分钟。* 这里有两个量化器 A 和 B，码本相同，都说自己的 β = 0.25。其中一个照着一份很有名的代码写成，β 乘错了地方。
-# 先看输出和损失：
+# *6 分钟。* 这里有两个量化器 A 和 B，码本相同，都说自己的 β = 0.25。其中一个照着一份很有名的代码写成，
+# β 乘错了地方。先看输出和损失：
 #
 # </div>
 # <div lang="en">
@@ -463,10 +467,11 @@ print("0.25 × (β = 4) = A:", all(torch.allclose(a, b) for a, b in zip(same, gr
 # %% [markdown]
 # <div lang="zh">
 #
-# 这就是 taming-transformers 的 `VectorQuantizer2`，它的 `legacy=True` 是默认值，为的是不改变旧模型的结果。许多项目由它而来。
+# 这就是 taming-transformers 的 `VectorQuantizer2`，它的 `legacy=True` 是默认值，为的是不改变旧模型的结果。
+# 许多项目由它而来。
 #
-# 换个说法：$c + \beta\, k$ 写成了 $\beta\, c + k = \beta\,(c + \tfrac{1}{\beta} k)$。β = 0.25 放错了，就是 β = 4、
-# 整体再乘 0.25；上一格验证过了。
+# 换个说法：$c + \beta\, k$ 写成了 $\beta\, c + k = \beta\,(c + \tfrac{1}{\beta} k)$。β = 0.25 放错了，
+# 就是 β = 4、整体再乘 0.25；上一格验证过了。
 #
 # </div>
 # <div lang="en">
@@ -511,7 +516,8 @@ classroom.GradientPlane({"straight_through(z_e, z_q)": straight_through, "rotati
 # %% [markdown]
 # <div lang="zh">
 #
-# 拖 $z_e$ 绕原点转一转：梯度与 $z_e$ 的夹角，总等于它在 $z_q$ 处与 $z_q$ 的夹角；长度乘了 ‖z_q‖ / ‖z_e‖。拖到原点附近，看它变得多长。
+# 拖 $z_e$ 绕原点转一转：梯度与 $z_e$ 的夹角，总等于它在 $z_q$ 处与 $z_q$ 的夹角；长度乘了 ‖z_q‖ / ‖z_e‖。
+# 拖到原点附近，看它变得多长。
 #
 # </div>
 # <div lang="en">
@@ -530,39 +536,67 @@ true_gradient.reveal(1, because=(
 # %% [markdown]
 # <div lang="zh">
 #
-# 差别在哪儿？取同一个码字的 30 个点，解码器给它们**同一个**梯度，走一步。直通把它们整体平移；旋转技巧会改变它们之间的距离。
+# 差别在哪儿？取同一个码字的 30 个点，解码器给它们**同一个**梯度：上排顺着 $z_q$，下排逆着。
+# 每个箭头是走一步的路线。
 #
 # </div>
 # <div lang="en">
 #
-# What is the difference? Take 30 points of one code; the decoder sends them all the **same** gradient; take one step.
-# Straight-through shifts them as a block; the rotation trick changes the distances between them.
+# What is the difference? Take 30 points of one code; the decoder sends them all the **same** gradient, along $z_q$ above,
+# against it below. Each arrow is one step.
 #
 # </div>
 
 # %%
 code_vector = torch.tensor([1.0, 0.8])
-points = code_vector + 0.35 * torch.randn(30, 2, generator=torch.Generator().manual_seed(0))
+points = code_vector + 0.25 * torch.randn(30, 2, generator=torch.Generator().manual_seed(0))
 figure, axes = plt.subplots(2, 2, figsize=(5.6, 5.6), sharex=True, sharey=True)
-for row, strength in zip(axes, (0.3, -0.3), strict=True):  # 梯度顺着 z_q，或逆着 along z_q, or against it
+for row, strength in zip(axes, (0.3, -0.3), strict=True):
     for ax, way in zip(row, (straight_through, rotation_trick), strict=True):
         classroom.draw_step(way, points, code_vector, strength * code_vector, ax)
-classroom.show(figure, "四幅图：直通时 30 个箭头完全一样；旋转时箭头沿各自的方向，梯度顺着 z_q 时点靠拢，逆着时散开。",
-               "Four panels. Straight-through: 30 identical arrows. Rotation: each arrow along its own point; a gradient along "
-               "z_q draws them together, one against it spreads them.")
+classroom.show(figure, "四幅图：直通时 30 个箭头完全一样；旋转时每个箭头沿着过原点的直线，上排朝原点，下排背着原点。",
+               "Four panels. Straight-through: 30 identical arrows. Rotation: each arrow on its own line through the origin, "
+               "towards it above, away from it below.")
 
 # %% [markdown]
 # <div lang="zh">
 #
-# **记住：** 直通是平移，散布不变。旋转时，梯度顺着 $z_q$，点向码字收拢；逆着，点散开，去找别的码字。论文报告 K = 1024 时
-# 量化误差从 5.9e-3 降到 5.1e-4（表 1）；那是真正的大模型，我们这里只有平面上的一步。
+# 再数一数：走一步之后，这些点的散布（标准差）变成原来的几倍？平面上、8 维、64 维各做一次。
 #
 # </div>
 # <div lang="en">
 #
-# **Keep:** straight-through is a shift, and the spread stays. With rotation, a gradient along $z_q$ draws the points together;
-# one against it spreads them, off to other codes. The paper reports a quantization error of 5.1e-4 instead of 5.9e-3 at
-# K = 1024 (table 1); that is a real, large model, ours is one step on a plane.
+# And count: after one step, by what factor has the spread (standard deviation) of the points changed? On the plane, in 8 and
+# in 64 dimensions.
+#
+# </div>
+
+# %%
+for size in (2, 8, 64):
+    code_vector = torch.ones(size) / size**0.5
+    points = code_vector + 0.3 * torch.randn(1000, size, generator=torch.Generator().manual_seed(0)) / size**0.5
+    for way in (straight_through, rotation_trick):
+        print(f"D = {size:2} {way.__name__:17}", "  ".join(
+            f"{name}: × {classroom.spread_after(way, points, code_vector, strength * code_vector):.2f}"
+            for name, strength in (("顺着 along z_q", 0.3), ("逆着 against", -0.3))))
+
+# %% [markdown]
+# <div lang="zh">
+#
+# **记住：** 直通是平移，散布不变。旋转时各点沿自己的射线走：维数一多，梯度顺着 $z_q$，点就靠拢；逆着，就散开，
+# 去找别的码字。平面上看不出来：横向收拢，径向却拉长，几乎抵消。
+#
+# 论文报告 K = 1024 时，量化误差从 5.9e-3 降到 5.1e-4（表 1）；那是训练好的大模型，这里只是一步。
+#
+# </div>
+# <div lang="en">
+#
+# **Keep:** straight-through is a shift, and the spread stays. With rotation each point moves on its own ray: in many
+# dimensions a gradient along $z_q$ draws the points together, one against it spreads them, off to other codes. The plane
+# hides this: sideways they close up, but along the rays they stretch, and the two nearly cancel.
+#
+# The paper reports a quantization error of 5.1e-4 instead of 5.9e-3 at K = 1024 (table 1); those are large trained models,
+# this is one step.
 #
 # </div>
 
@@ -572,7 +606,8 @@ classroom.show(figure, "四幅图：直通时 30 个箭头完全一样；旋转�
 # <div lang="zh">
 #
 # - 选码字这一步的真正斜率是 0；直通**假装**它是 1，只改反向。
-# - 重建损失推动编码器和解码器，码本损失推动码本，承诺损失推动编码器。detach 的位置决定一切，损失的数值什么也不说。
+# - 重建损失推动编码器和解码器，码本损失推动码本，承诺损失推动编码器。detach 的位置决定一切，
+#   损失的数值什么也不说。
 # - β 是绳子：静止时，$z_e$ 到码字的距离等于误差除以 β。
 # - 有名的代码也会放错 β，看梯度就能抓住。
 # - 旋转技巧是另一种估计：保留角度，乘以 ‖z_q‖ / ‖z_e‖。
@@ -657,8 +692,8 @@ Quiz([
 #
 # <div lang="zh">
 #
-# **练习一 ●○○ · 5 分钟。** 写出直通那一行：值是 `z_q`，梯度原样给 `z_e`，`z_q` 收不到。写好后可以把它放到平面上看：
-# `classroom.GradientPlane({"mine": my_straight_through})`。
+# **练习一 ●○○ · 5 分钟。** 写出直通那一行：值是 `z_q`，梯度原样给 `z_e`，`z_q` 收不到。
+# 写好后可以把它放到平面上看：`classroom.GradientPlane({"mine": my_straight_through})`。
 #
 # </div>
 # <div lang="en">
@@ -745,7 +780,8 @@ classroom.check("03.vq_loss", solution)
 # %% [markdown]
 # <div lang="zh">
 #
-# **选做 ●●● · 8 分钟。** 不用自动求导：`g` 是重建损失在 `z_q` 处的梯度，写出 `z_e` 总共收到的梯度（直通的一份，加承诺损失的一份）。
+# **选做 ●●● · 8 分钟。** 不用自动求导：`g` 是重建损失在 `z_q` 处的梯度，写出 `z_e` 总共收到的梯度（直通的一份，
+# 加承诺损失的一份）。
 #
 # </div>
 # <div lang="en">
