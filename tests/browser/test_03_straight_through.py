@@ -56,6 +56,7 @@ def test_plane(lesson, source, rows):
         for key, attribute, end in (("ArrowRight", "left", 100), ("ArrowUp", "top", 0)):  # to the edge, not beyond
             lesson.press(handle, *[key] * 110)
             assert float(handle.evaluate(f"e => parseFloat(e.style.{attribute})")) == end
+    lesson.press(handles[0], *["ArrowLeft"] * 40, *["ArrowDown"] * 40)  # the arrows on the canvas again
     lesson.page.wait_for_timeout(300)
     seen = []
     for radio in plane.locator("input[type=radio]").all():

@@ -14,6 +14,7 @@ from vqlab.classroom.gradients import (
     draw_loss_table,
     draw_step,
     gradient_norms,
+    spread_after,
 )
 
 Z_E, Z_Q, TARGET = torch.tensor([0.6, 0.0]), torch.tensor([0.0, 1.2]), torch.tensor([1.0, 1.0])
@@ -135,9 +136,22 @@ def test_the_player_shows_where_it_starts():
     assert player.picture().startswith(b"\x89PNG")
 
 
-def test_straight_through_shifts_and_the_rotation_gathers():
+def test_straight_through_shifts_and_the_rotation_goes_along_the_rays():
     points = torch.tensor([[1.0, 0.5], [0.5, 1.0], [1.2, 1.2]])
     z_q = torch.tensor([1.0, 1.0])
-    titles = [draw_step(way, points, z_q, 0.3 * z_q).get_title() for way in (straight_through, rotation_trick)]
-    assert titles[0].endswith("× 1.00") and float(titles[1][-4:]) < 1
+    shift, rays = (draw_step(way, points, z_q, 0.3 * z_q).collections[0]
+                   for way in (straight_through, rotation_trick))
+    assert torch.allclose(torch.tensor([*shift.U, *shift.V]), torch.tensor(-0.3), atol=1e-6)
+    along = torch.stack([torch.tensor(rays.U), torch.tensor(rays.V)], dim=1).float()
+    # z_e − |q| / |e| · 0.3 |q| · e / |e|
+    assert torch.allclose(along, -0.6 * points / points.square().sum(dim=1, keepdim=True), atol=1e-6)
     plt.close("all")
+
+
+def test_spread_after_a_step():
+    z_q = torch.tensor([2.0, 0.0, 0.0])
+    ring = torch.tensor([[2.0, 0.1, 0.0], [2.0, -0.1, 0.0], [2.0, 0.0, 0.1], [2.0, 0.0, -0.1]])  # equally long
+    assert spread_after(straight_through, ring, z_q, 0.25 * z_q) == pytest.approx(1)
+    # every point goes along its own ray, 0.25 |q|² / |e|² = 1 / 4.01 of its way
+    assert spread_after(rotation_trick, ring, z_q, 0.25 * z_q) == pytest.approx(1 - 1 / 4.01)
+    assert spread_after(rotation_trick, ring, z_q, -0.25 * z_q) == pytest.approx(1 + 1 / 4.01)

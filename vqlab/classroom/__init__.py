@@ -36,7 +36,14 @@ from vqlab.classroom.explorer import PictureExplorer, Slider
 from vqlab.classroom.figures import COLOURS, STYLE, draw_images, png, show, use_style
 from vqlab.classroom.font import missing_glyphs
 from vqlab.classroom.glossary import GLOSSARY, Term
-from vqlab.classroom.gradients import GradientPlane, black_boxes, draw_loss_table, draw_step, gradient_norms
+from vqlab.classroom.gradients import (
+    GradientPlane,
+    black_boxes,
+    draw_loss_table,
+    draw_step,
+    gradient_norms,
+    spread_after,
+)
 from vqlab.classroom.language import bilingual, language_switch, start
 from vqlab.classroom.predict import Predict
 from vqlab.classroom.quiz import Option, Question, Quiz
@@ -53,5 +60,5 @@ __all__ = [
     "draw_loss_table", "draw_price", "draw_rate_distortion", "draw_rounding", "draw_step", "draw_steps",
     "draw_tokens", "draw_voronoi", "draw_winners", "gradient_norms", "grid_palette", "jpeg_within",
     "language_switch", "lloyd_step", "missing_glyphs", "palette_rate", "peak_memory", "photo_plane", "png", "repaint",
-    "search_in", "show", "small_photo", "start", "sweep", "time_ratios", "use_style", "winners",
+    "search_in", "show", "small_photo", "spread_after", "start", "sweep", "time_ratios", "use_style", "winners",
 ]

@@ -148,28 +148,37 @@ def draw_arrows(found: Arrows, z_e: Tensor, target: Tensor, codes: Tensor, index
     return ax
 
 
-def draw_step(way: Way, z_e: Tensor, z_q: Tensor, gradient: Tensor, ax: Axes | None = None) -> Axes:
-    """Draw where one step of gradient descent takes encoder outputs that share a code, and how their spread
-    changes.
+def take_step(way: Way, z_e: Tensor, z_q: Tensor, gradient: Tensor) -> Tensor:
+    """Return where one step of gradient descent at rate 1 takes encoder outputs that share a code.
 
     Args:
         way: such as `vqlab.straight_through`.
-        z_e: (N, 2).
-        z_q: (2,) the code of them all.
-        gradient: (2,) what the decoder sends back to each.
-        ax: where to draw.
+        z_e: (N, D).
+        z_q: (D,) the code of them all.
+        gradient: (D,) what the decoder sends back to each.
+
+    Returns:
+        (N, D).
     """
-    ax = plt.subplots(figsize=(4, 4))[1] if ax is None else ax
     before = z_e.detach().clone().requires_grad_()
     to_z_e, = torch.autograd.grad(way(before, z_q.expand_as(z_e)), before, gradient.expand_as(z_e))
-    before, after = before.detach(), before.detach() - to_z_e
+    return before.detach() - to_z_e
+
+
+def spread_after(way: Way, z_e: Tensor, z_q: Tensor, gradient: Tensor) -> float:
+    """Return by what factor the standard deviation of z_e changes in `take_step`."""
+    return (take_step(way, z_e, z_q, gradient).std(dim=0).norm() / z_e.std(dim=0).norm()).item()
+
+
+def draw_step(way: Way, z_e: Tensor, z_q: Tensor, gradient: Tensor, ax: Axes | None = None) -> Axes:
+    """Draw `take_step` on the plane: an arrow from each z_e (N, 2), the code, the origin."""
+    ax = plt.subplots(figsize=(4, 4))[1] if ax is None else ax
+    moved = take_step(way, z_e, z_q, gradient) - z_e
     ax.plot([0], [0], "+", color=COLOURS["black"], markersize=12)
-    ax.quiver(*before.T, *(after - before).T, angles="xy", scale_units="xy", scale=1, color=COLOURS["z_e"],
-              width=0.007)
-    ax.plot(*before.T, "o", color=COLOURS["z_e"], markersize=5)
+    ax.quiver(*z_e.T, *moved.T, angles="xy", scale_units="xy", scale=1, color=COLOURS["z_e"], width=0.007)
+    ax.plot(*z_e.T, "o", color=COLOURS["z_e"], markersize=5)
     ax.plot(*z_q, "s", color=COLOURS["codes"], markersize=12)
-    spread = after.std(dim=0).norm() / before.std(dim=0).norm()
-    ax.set_title(f"{way.__name__}\n散布 spread × {spread:.2f}")
+    ax.set_title(way.__name__)
     ax.set_aspect("equal")
     ax.margins(0.12)
     return ax
