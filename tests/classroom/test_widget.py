@@ -145,7 +145,8 @@ def test_watch_reads_attributes_too(shown):
 
 def test_stop_ends_the_loop_normally(shown):
     widget, log, seen = panel(), [], []
-    for record in widget.watch(records(100, log)):
+    source = records(100, log)  # the lesson still holds it, so only watch() can close it
+    for record in widget.watch(source):
         seen.append(record)
         if len(seen) == 4:
             widget._handle_custom_msg({"stop": True}, [])
