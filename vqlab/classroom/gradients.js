@@ -40,17 +40,16 @@ function render({ model, el }) {
     request += 1;
     model.send({ ...points, request });
   };
-  const sendSoon = onceAFrame(send);
 
   const { box, canvas, handle } = plane(-reach, reach, alt);
   const grips = {
     z_e: handle(["编码器输出 z_e，方向键移动", "encoder output z_e, arrow keys move it"], points.z_e, (point) => {
       points.z_e = point;
-      sendSoon();
+      send(); // at once: while one answer is awaited no second question goes out
     }),
     target: handle(["目标 t，方向键移动", "target t, arrow keys move it"], points.target, (point) => {
       points.target = point;
-      sendSoon();
+      send();
     }),
   };
 
