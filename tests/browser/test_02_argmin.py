@@ -98,7 +98,8 @@ def test_every_code_moves_by_drag_and_by_keys(lesson):
     cells = len(lesson.cells())
     for k in range(6):
         code = plane.locator(".vq-code").nth(k)
-        for act in (lambda code=code: lesson.drag(code, dx=25, dy=-20), lambda code=code: lesson.press(code, "ArrowLeft"),
+        for act in (lambda code=code: lesson.drag(code, dx=25, dy=-20),
+                    lambda code=code: lesson.press(code, "ArrowLeft"),
                     lambda code=code: lesson.press(code, "ArrowRight", "ArrowRight"),
                     lambda code=code: lesson.press(code, "ArrowUp"),
                     lambda code=code: lesson.press(code, "Shift+ArrowDown")):

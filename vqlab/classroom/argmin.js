@@ -281,22 +281,31 @@ function drawPlane(canvas, { points, codes, indices, colours, palette, trails, r
     context.stroke();
   });
   if (!replaced) { // each point tied to its code
-    context.lineWidth = 0.5;
-    for (let k = 0; k < palette.length; k += 1) {
-      context.strokeStyle = css(palette[k], 0.8);
-      context.beginPath();
-      for (let n = 0; n < indices.length; n += 1) {
-        if (indices[n] === k) {
-          context.moveTo(px(points[2 * n]), py(points[2 * n + 1]));
-          context.lineTo(px(codes[2 * k]), py(codes[2 * k + 1]));
-        }
-      }
-      context.stroke();
-    }
+    context.lineWidth = 1; // wider or thinner lines take several times as long to draw
+    context.strokeStyle = "rgba(0, 0, 0, 0.25)";
+    context.beginPath();
+    indices.forEach((k, n) => {
+      context.moveTo(px(points[2 * n]), py(points[2 * n + 1]));
+      context.lineTo(px(codes[2 * k]), py(codes[2 * k + 1]));
+    });
+    context.stroke();
   }
-  for (let n = 0; n < indices.length; n += 1) {
-    context.fillStyle = replaced ? css(palette[indices[n]]) : colours[n];
-    context.fillRect(px(points[2 * n]) - 1.75, py(points[2 * n + 1]) - 1.75, 3.5, 3.5);
+  if (replaced) {
+    for (let n = 0; n < indices.length; n += 1) {
+      context.fillStyle = css(palette[indices[n]]);
+      context.fillRect(px(points[2 * n]) - 1.75, py(points[2 * n + 1]) - 1.75, 3.5, 3.5);
+    }
+  } else { // the points never move: drawn once for each size of the canvas
+    if (canvas.points?.width !== canvas.width || canvas.points.height !== canvas.height) {
+      canvas.points = new OffscreenCanvas(canvas.width, canvas.height);
+      const layer = canvas.points.getContext("2d");
+      layer.scale(canvas.width / width, canvas.height / height);
+      for (let n = 0; n < indices.length; n += 1) {
+        layer.fillStyle = colours[n];
+        layer.fillRect(px(points[2 * n]) - 1.75, py(points[2 * n + 1]) - 1.75, 3.5, 3.5);
+      }
+    }
+    context.drawImage(canvas.points, 0, 0, width, height);
   }
   if (trails.length > 1) {
     for (const [colour, size] of [["#ffffff", 4], ["#000000", 1.8]]) {

@@ -22,6 +22,7 @@ from vqlab.data import to_uint8
 from vqlab.metrics import bits_per_pixel, psnr
 
 PALETTE_SIZES = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
+LEARNT_FROM = 4096  # pixels of a photograph that its palettes are learnt from
 MARGIN = 0.12  # of the plane, around the colours
 GREY = "#b4b4b4"  # behind the colours: black and white ones are both seen on it
 RATE = ("码率（比特/像素）", "rate (bits per pixel)")
@@ -173,7 +174,7 @@ def draw_voronoi(plane: ColourPlane, codebook: Tensor, ax: Axes | None = None) -
     ax.imshow((0.55 * colours + 0.45 * grey)[cells].numpy(), origin="lower", extent=extent, aspect="equal")
     edges = (cells[:, 1:] != cells[:, :-1])[1:] | (cells[1:] != cells[:-1])[:, 1:]
     if edges.any():
-        ax.contour(xs[1:].numpy(), ys[1:].numpy(), edges.float().numpy(), levels=[0.5], colors="black", linewidths=0.6)
+        ax.contour(xs[1:].numpy(), ys[1:].numpy(), edges.float().numpy(), levels=[0.5], colors="black", linewidths=1)
     ax.scatter(*plane.points.T.numpy(), c=plane.colours.numpy() / 255, s=5)
     ax.scatter(*codebook.T.numpy(), c=colours.numpy(), s=170, edgecolors="white", linewidths=2.5)
     for number, (point, colour) in enumerate(zip(codebook.tolist(), colours, strict=True)):
@@ -208,7 +209,8 @@ def palette_rate(num_colours: int, height: int, width: int) -> float:
 class PalettePlayer(LessonWidget):
     """A photograph in K colours: the slider chooses K, torch repaints, and the rate–distortion curve grows.
 
-    The palettes are k-means centres of this very photograph's colours, computed when the widget is made.
+    The palettes are k-means centres of this very photograph's colours (4096 random pixels), computed when the
+    widget is made.
 
     Args:
         photo: (3, H, W) in [-1, 1].
@@ -230,7 +232,8 @@ class PalettePlayer(LessonWidget):
 
     def __init__(self, photo: Tensor, sizes: Sequence[int] = PALETTE_SIZES, *, generator: torch.Generator):
         self.photo, self.sizes = photo, list(sizes)
-        colours = photo.flatten(1).T.contiguous()
+        pixels = photo.flatten(1).T
+        colours = pixels[torch.randperm(len(pixels), generator=generator)[:LEARNT_FROM]]  # a quarter of the time
         self.palettes = {size: kmeans(colours, size, generator=generator) for size in self.sizes}
         self.played: dict[int, tuple[float, float]] = {}
         super().__init__()

@@ -24,7 +24,7 @@ function render({ model, el }) {
     });
   const input = control.querySelector("input");
   const label = () => {
-    control.querySelector("output").textContent = `K = ${sizes[at]}`;
+    control.querySelector("output").textContent = sizes[at];
     input.setAttribute("aria-valuetext", `K = ${sizes[at]}`);
   };
   const choose = (value) => {
