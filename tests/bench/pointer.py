@@ -2,8 +2,8 @@
 
 Runs the lesson in JupyterLab and Chromium, drags every slider and every handle, and prints median, 95th percentile
 and the number of moves. The clock starts at the event's own time stamp and stops right after the frame that holds the
-first drawing since. Moves come 120 ms apart, so none waits for the one before; a move that draws nothing within that
-time is counted as missed.
+first drawing since. Moves come 200 ms apart, so none waits for the one before; a move that draws nothing within that
+time is counted as missed. Of a slider's moves only those count that change its value.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from playwright.sync_api import sync_playwright
 sys.path.insert(0, str(Path(__file__).parents[1] / "browser"))
 from lab import FLAGS, LabServer, Lesson  # noqa: E402
 
+PAUSE = 200  # ms between two moves
 WATCH = """
 window.vqTimes = [];
 let since = 0, inFrame = false, armed = false;
@@ -39,9 +40,17 @@ for (const name of ["fill", "fillRect", "stroke", "strokeRect", "fillText", "put
     const original = CanvasRenderingContext2D.prototype[name];
     CanvasRenderingContext2D.prototype[name] = function (...given) { drew(); return original.apply(this, given); };
 }
+let moved = 0;
 window.addEventListener("pointermove", (event) => { // the button is down: a drag
-    if (event.buttons && !since) since = event.timeStamp;
+    moved = event.timeStamp;
+    if (event.buttons && !since && event.target.type !== "range") since = moved;
 }, true);
+window.addEventListener("input", () => { // a slider: not every move reaches its next value
+    if (!since) since = moved;
+    vqInputs += 1;
+}, true);
+window.vqInputs = 0;
+window.vqForget = () => { if (!armed) since = 0; };
 """
 
 
@@ -59,14 +68,17 @@ def drag(lesson, control, moves):
     mouse.move(x, y)
     mouse.down()
     lesson.page.wait_for_timeout(300)
-    lesson.page.evaluate("vqTimes.length = 0")
+    lesson.page.evaluate("vqTimes.length = vqInputs = 0")
     for number in range(1, moves + 1):
         angle = 2 * np.pi * number / 17
         mouse.move(x + reach * (1 - np.cos(angle)) / 2, y + 25 * np.sin(angle))
-        lesson.page.wait_for_timeout(120)
+        lesson.page.wait_for_timeout(PAUSE)
+        lesson.page.evaluate("vqForget()")
     mouse.up()
     lesson.page.wait_for_timeout(200)
     times = lesson.page.evaluate("vqTimes.splice(0)")
+    if control.evaluate("e => e.tagName") == "INPUT":
+        moves = lesson.page.evaluate("vqInputs")
     return times, moves - len(times)
 
 

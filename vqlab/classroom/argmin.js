@@ -140,10 +140,12 @@ function render({ model, el }) {
     const indices = nearestCode(points, codes);
     const counts = countCodes(indices, number);
     const now = distortion(points, codes, indices);
-    value.textContent = now.toFixed(4);
-    root.dataset.distortion = now;
     const palette = Array.from({ length: number }, (_, k) => colourAt(k));
     drawPlane(canvas, { points, codes, indices, colours, palette, trails, replaced, low, high });
+    drawBars(bars, counts, palette);
+    if (lloyd) drawHistory(curve, [...history, ...(history.length ? [] : [now])]);
+    value.textContent = now.toFixed(4); // texts and places last: a canvas asks for its size
+    root.dataset.distortion = now;
     grips.forEach((grip, k) => {
       const [x, y] = [codes[2 * k], codes[2 * k + 1]];
       grip.style.left = `${((x - low[0]) / spanX) * 100}%`;
@@ -153,8 +155,6 @@ function render({ model, el }) {
       grip.setAttribute("aria-valuenow", x.toFixed(2));
       grip.setAttribute("aria-valuetext", `x ${x.toFixed(2)}, y ${y.toFixed(2)}, N = ${counts[k]}`);
     });
-    drawBars(bars, counts, palette);
-    if (lloyd) drawHistory(curve, [...history, ...(history.length ? [] : [now])]);
   };
   const redraw = onceAFrame(draw);
 
