@@ -4,10 +4,13 @@ VQ-VAE：一张照片变成一小张词的图，再变回照片。
     image (B, C, H, W) --encoder--> z_e (B, D, H/4, W/4) --quantize--> tokens, z_q --decoder--> image
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vqlab.multiscale import MultiScaleQuantizer
 from vqlab.quantizer import Quantized, VectorQuantizer2
 
 STRIDE = 4  # one token for every 4 × 4 pixels
@@ -67,13 +70,16 @@ class SimpleVQVAE(nn.Module):
         hidden: channels of the convolutions.
         blocks: residual blocks in the encoder, and in the decoder.
         quantizer: how vectors become words, by default `VectorQuantizer2(vocab_size, embedding_dim)`.
+        patch_nums: makes the default `MultiScaleQuantizer(vocab_size, embedding_dim, patch_nums)`: words by scale,
+            (1, 2, 4, 8, 16) for pictures of 64 × 64 pixels. The last scale fixes the size of the pictures.
 
     Attributes:
         encoder, quantize, decoder: the three parts.
         vocab_size, embedding_dim: K and D.
 
     Raises:
-        ValueError: channels other than 1 or 3, or a quantizer of another size than (vocab_size, embedding_dim).
+        ValueError: channels other than 1 or 3, a quantizer of another size than (vocab_size, embedding_dim), or
+            both a quantizer and patch_nums.
 
     Example:
         >>> import torch
@@ -88,10 +94,15 @@ class SimpleVQVAE(nn.Module):
     """
 
     def __init__(self, vocab_size: int = 16, embedding_dim: int = 64, *, in_channels: int = 3, hidden: int = 64,
-                 blocks: int = 2, quantizer: nn.Module | None = None):
+                 blocks: int = 2, quantizer: nn.Module | None = None, patch_nums: Sequence[int] | None = None):
         super().__init__()
         if in_channels not in (1, 3):
             raise ValueError(f"expected in_channels 1 or 3, got {in_channels}")
+        if quantizer is not None and patch_nums is not None:
+            raise ValueError(f"expected a quantizer or patch_nums, got both: {type(quantizer).__name__} and "
+                             f"{patch_nums}")
+        if patch_nums is not None:
+            quantizer = MultiScaleQuantizer(vocab_size, embedding_dim, patch_nums)
         self.encoder = Encoder(in_channels, hidden, blocks, embedding_dim)
         self.quantize = VectorQuantizer2(vocab_size, embedding_dim) if quantizer is None else quantizer
         self.decoder = Decoder(embedding_dim, hidden, blocks, in_channels)
@@ -121,13 +132,16 @@ class SimpleVQVAE(nn.Module):
 
     @torch.no_grad()
     def img_to_idxBl(self, images: Tensor) -> list[Tensor]:
-        """The words of pictures, deterministic: one (B, H/4 · W/4) int64 entry a scale, here one scale.
+        """The words of pictures, deterministic: (B, number of words) int64 a scale, coarse to fine.
+
+        One scale: a list of one (B, H/4 · W/4) entry.
 
         Raises:
             TypeError, ValueError: see `check_images`.
         """
         self.check_images(images)
-        return [self.quantize.encode(self.encoder(images)).flatten(1)]
+        words = self.quantize.encode(self.encoder(images))
+        return words if self.multi_scale else [words.flatten(1)]
 
     @torch.no_grad()
     def idxBl_to_img(self, idx_Bl: list[Tensor], *, size: tuple[int, int] | None = None,
@@ -136,8 +150,8 @@ class SimpleVQVAE(nn.Module):
 
         Args:
             idx_Bl: what `img_to_idxBl` returns.
-            size: (H, W) in pixels; may be left out for square pictures.
-            cumulative: return the list of pictures after each scale, here of length one.
+            size: (H, W) in pixels; may be left out for square pictures, and with several scales, which know it.
+            cumulative: return the list of pictures after each scale.
 
         Returns:
             (B, C, H, W), values not clipped to [-1, 1].
@@ -145,26 +159,45 @@ class SimpleVQVAE(nn.Module):
         Raises:
             TypeError, ValueError: another number of scales, of words or another dtype than the size asks for.
         """
-        if not isinstance(idx_Bl, (list, tuple)) or len(idx_Bl) != 1:
-            raise ValueError(f"expected a list with the words of 1 scale, got {_describe(idx_Bl)}")
-        words = idx_Bl[0]
+        if self.multi_scale:
+            height, width = (side * STRIDE for side in self.quantize.sizes[-1])
+            if size not in (None, (height, width)):
+                raise ValueError(f"expected size (H, W) = ({height}, {width}), the last scale's, got {size}")
+            maps = self.quantize.decode(idx_Bl, cumulative=True)
+        else:
+            maps = [self.quantize.decode(self._word_map(idx_Bl, size))]
+        return [self.decoder(f) for f in maps] if cumulative else self.decoder(maps[-1])
+
+    @torch.no_grad()
+    def idxBl_to_var_input(self, idx_Bl: list[Tensor]) -> Tensor:
+        """What a next-scale prior reads to predict every scale after the first: see `MultiScaleQuantizer.var_input`.
+
+        Returns:
+            (B, L − L₀, D), with L words in all and L₀ in the first scale. One scale leaves nothing to predict:
+            (B, 0, D).
+
+        Raises:
+            TypeError, ValueError: as `idxBl_to_img`.
+        """
+        if self.multi_scale:
+            return self.quantize.var_input(idx_Bl)
+        _one_scale(idx_Bl)
+        return next(self.parameters()).new_empty(len(idx_Bl[0]), 0, self.embedding_dim)
+
+    @property
+    def multi_scale(self) -> bool:
+        """Whether words come by scale."""
+        return isinstance(self.quantize, MultiScaleQuantizer)
+
+    def _word_map(self, idx_Bl: list[Tensor], size: tuple[int, int] | None) -> Tensor:
+        """One scale's words (B, H/4 · W/4) -> (B, H/4, W/4)."""
+        words = _one_scale(idx_Bl)
         side = round(words.shape[-1] ** 0.5) * STRIDE
         height, width = size or (side, side)
         if words.ndim != 2 or words.shape[1] * STRIDE**2 != height * width or height % STRIDE or width % STRIDE:
             raise ValueError(f"expected (B, {height // STRIDE * (width // STRIDE)}) words for a picture of "
                              f"{height} × {width} pixels, got {tuple(words.shape)}")
-        words = words.view(len(words), height // STRIDE, width // STRIDE)
-        image = self.decoder(self.quantize.decode(words))
-        return [image] if cumulative else image
-
-    @torch.no_grad()
-    def idxBl_to_var_input(self, idx_Bl: list[Tensor]) -> Tensor:
-        """What a next-scale prior reads, (B, L − L₀, D) with L₀ the tokens of the first scale: here one scale, so
-        nothing is left to predict and the answer is an empty (B, 0, D)."""
-        if not isinstance(idx_Bl, (list, tuple)) or len(idx_Bl) != 1:
-            raise ValueError(f"expected a list with the words of 1 scale, got {_describe(idx_Bl)}")
-        weight = self.quantize.embedding.weight
-        return weight.new_empty(len(idx_Bl[0]), 0, self.embedding_dim)
+        return words.view(len(words), height // STRIDE, width // STRIDE)
 
     def check_images(self, images: Tensor) -> None:
         """Says what is wrong with a batch of images before it says something obscure deep inside.
@@ -189,5 +222,8 @@ class SimpleVQVAE(nn.Module):
             raise ValueError(f"{expected}, got NaN or Inf among the pixels")
 
 
-def _describe(value) -> str:
-    return f"{len(value)} entries" if isinstance(value, (list, tuple)) else type(value).__name__
+def _one_scale(idx_Bl: list[Tensor]) -> Tensor:
+    if not isinstance(idx_Bl, (list, tuple)) or len(idx_Bl) != 1:
+        got = f"{len(idx_Bl)} entries" if isinstance(idx_Bl, (list, tuple)) else type(idx_Bl).__name__
+        raise ValueError(f"expected a list with the words of 1 scale, got {got}")
+    return idx_Bl[0]

@@ -83,6 +83,8 @@ def _fit(model, batches, seconds, steps, lr):
                 group["lr"] = lr * min(1.0, step / 50) * (0.5 + 0.5 * math.cos(math.pi * progress))
             images = images.to(device)
             output, quantization, indices = model(images)
+            if isinstance(indices, list):  # words by scale
+                indices = torch.cat([words.flatten() for words in indices])
             reconstruction = F.mse_loss(output.float(), images)
             loss = reconstruction + quantization
             if not torch.isfinite(loss):
