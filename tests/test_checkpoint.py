@@ -3,7 +3,16 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from vqlab import Codebook, EMACodebook, EMAVectorQuantizer, SimpleVQVAE, VectorQuantizer2, load, save
+from vqlab import (
+    Codebook,
+    EMACodebook,
+    EMAVectorQuantizer,
+    FiniteScalarQuantizer,
+    SimpleVQVAE,
+    VectorQuantizer2,
+    load,
+    save,
+)
 
 
 def models():
@@ -11,7 +20,10 @@ def models():
     yield SimpleVQVAE(16, 8, in_channels=1, hidden=8, blocks=1, quantizer=EMAVectorQuantizer(16, 8))
     codebook = EMACodebook(16, 8, restart_below=0.5, decay=0.9)
     yield SimpleVQVAE(16, 8, hidden=8, blocks=1, quantizer=VectorQuantizer2(16, 8, 0.5, codebook=codebook))
-    yield VectorQuantizer2(4, 2, codebook=Codebook(4, 2, kmeans_start=True))
+    yield VectorQuantizer2(4, 2, codebook=Codebook(4, 2, kmeans_start=True, metric="cosine"))
+    yield EMAVectorQuantizer(4, 2, estimator="rotation_trick", entropy_weight=0.1)
+    yield SimpleVQVAE(120, 3, hidden=8, blocks=1, quantizer=FiniteScalarQuantizer([8, 5, 3]))
+    yield FiniteScalarQuantizer([8, 5, 3])
 
 
 @pytest.mark.parametrize("model", list(models()), ids=lambda model: type(model).__name__)
@@ -25,6 +37,16 @@ def test_what_is_saved_is_what_is_loaded(model, tmp_path):
     assert state.keys() == model.state_dict().keys()
     assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
     assert [path.name] == [entry.name for entry in tmp_path.iterdir()]
+
+
+def test_remedies_survive_saving(tmp_path):
+    codebook = EMACodebook(4, 2, metric="cosine", kmeans_start=True, restart_below=0.5)
+    save(EMAVectorQuantizer(4, 2, codebook=codebook, estimator="rotation_trick", entropy_weight=0.1),
+         tmp_path / "m.safetensors")
+    again = load(tmp_path / "m.safetensors")
+    assert (again.estimator, again.entropy_weight) == ("rotation_trick", 0.1)
+    assert (again.embedding.metric, again.embedding.restart_below) == ("cosine", 0.5)
+    assert not again.embedding.started
 
 
 def test_a_loaded_model_goes_on_training_as_it_would_have(tmp_path):

@@ -73,10 +73,6 @@ def test_requirements_pin_what_is_imported():
                 imported.update({name.partition(".")[0]: path for name in names})
     ours = {"vqlab"} | {path.stem for path in (ROOT / "tests").rglob("*.py")}
     others = {name: path for name, path in imported.items() if name not in sys.stdlib_module_names | ours}
-    # what only a benchmark imports is an extra, which the tests' environment does without
-    extra = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]["bench"]
-    peers = {Requirement(line).name.replace("-", "_") for line in extra}
-    others = {name: path for name, path in others.items() if not (path.parent.name == "bench" and name in peers)}
     source = importlib.metadata.packages_distributions()
     wrong = {name: f"{path.relative_to(ROOT)} imports it from {source.get(name)}"
              for name, path in others.items()

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from vqlab import Codebook, EMACodebook, VectorQuantizer2, kmeans, nearest_code
+from vqlab import Codebook, EMACodebook, VectorQuantizer2, kmeans, nearest_code, nearest_code_by_cosine
 
 
 def brute_force(z, codebook):
@@ -107,6 +107,63 @@ def test_memory_stays_bounded():
 def test_nearest_code_says_what_is_wrong(z, codebook, error, message):
     with pytest.raises(error, match=message):
         nearest_code(z, codebook)
+
+
+@settings(max_examples=60, deadline=None)
+@given(n=st.integers(1, 40), k=st.integers(1, 30), d=st.integers(1, 9), seed=st.integers(0, 2**31),
+       stretch=st.sampled_from([1e-30, 1e-3, 1.0, 1e30]))
+def test_cosine_search_finds_the_largest_cosine_whatever_the_lengths(n, k, d, seed, stretch):
+    z, codebook = random_vectors(seed, n, d), random_vectors(seed + 1, k, d)
+    cosines = torch.nn.functional.cosine_similarity(z.double()[:, None], codebook.double(), dim=2)  # (N, K)
+    lengths = random_vectors(seed + 2, k, 1).abs() + 0.1
+    found = nearest_code_by_cosine(z * stretch, codebook * lengths)
+    assert torch.allclose(cosines.gather(1, found[:, None])[:, 0], cosines.amax(dim=1), atol=1e-6)
+
+
+def test_cosine_and_euclid_differ_and_agree_on_equal_lengths():
+    codebook = torch.tensor([[5.0, 0.5], [1.0, 1.0]])
+    assert nearest_code(torch.tensor([[1.0, 0.1]]), codebook).item() == 1
+    assert nearest_code_by_cosine(torch.tensor([[1.0, 0.1]]), codebook).item() == 0
+    z, units = random_vectors(0, 300, 8), torch.nn.functional.normalize(random_vectors(1, 64, 8))
+    assert torch.equal(nearest_code_by_cosine(z, units), nearest_code(torch.nn.functional.normalize(z), units))
+
+
+def test_cosine_of_zero_vectors_counts_as_zero():
+    codebook = torch.tensor([[0.0, 0.0], [1.0, 0.2], [0.0, 1.0]])
+    z = torch.tensor([[0.0, 0.0], [1.0, 0.0], [-1.0, -1.0]])
+    assert nearest_code_by_cosine(z, codebook).tolist() == [0, 1, 0]
+    # 80° from the first code still counts for more than a code with no direction; 100° does not
+    codebook = torch.tensor([[0.0, 1.0], [0.0, 0.0]])
+    for degrees, index in ((80, 0), (100, 1)):
+        angle = torch.deg2rad(torch.tensor(degrees))
+        assert nearest_code_by_cosine(torch.stack([angle.sin(), angle.cos()])[None], codebook).item() == index
+
+
+def test_cosine_search_says_what_is_wrong_and_survives_half_precision():
+    with pytest.raises(TypeError, match="floating point"):
+        nearest_code_by_cosine(torch.zeros(4, 3, dtype=torch.int64), torch.zeros(2, 3))
+    with pytest.raises(ValueError, match=r"got \(4, 2\) and \(2, 3\)"):
+        nearest_code_by_cosine(torch.zeros(4, 2), torch.zeros(2, 3))
+    with pytest.raises(ValueError, match="NaN"):
+        nearest_code_by_cosine(torch.full((4, 3), torch.inf), torch.ones(2, 3))
+    z, codebook = random_vectors(0, 200, 16), random_vectors(1, 64, 16)
+    for dtype in (torch.float16, torch.bfloat16):
+        half = z.to(dtype)
+        assert torch.equal(nearest_code_by_cosine(half, codebook), nearest_code_by_cosine(half.float(), codebook))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        under = nearest_code_by_cosine(z, codebook)
+    assert torch.equal(under, nearest_code_by_cosine(z, codebook))
+
+
+@pytest.mark.parametrize("kind", [Codebook, EMACodebook])
+def test_a_cosine_codebook_looks_the_unnormalised_code_up(kind):
+    codebook = kind(2, 2, metric="cosine")
+    with torch.no_grad():
+        codebook.weight.copy_(torch.tensor([[5.0, 0.5], [1.0, 1.0]]))
+    indices = codebook.search(torch.tensor([[1.0, 0.1], [0.1, 0.1]]))
+    assert codebook(indices).tolist() == [[5.0, 0.5], [1.0, 1.0]]
+    with pytest.raises(ValueError, match="metric out of euclidean, cosine, got 'dot'"):
+        kind(2, 2, metric="dot")
 
 
 def test_kmeans_is_as_good_as_scikit_learns():

@@ -1,8 +1,20 @@
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
 
-from vqlab import EMACodebook, EMAVectorQuantizer, VectorQuantizer2, rotation_trick, straight_through
+from vqlab import (
+    Codebook,
+    EMACodebook,
+    EMAVectorQuantizer,
+    FiniteScalarQuantizer,
+    SimpleVQVAE,
+    VectorQuantizer2,
+    entropy_loss,
+    rotation_trick,
+    straight_through,
+)
 
 
 def textbook(z_e, codebook, beta):
@@ -163,3 +175,224 @@ def test_wrong_indices_and_wrong_codebook():
         vq.decode(torch.zeros(4, dtype=torch.int64))
     with pytest.raises(ValueError, match=r"codebook of \(16, 4\), got \(8, 4\)"):
         VectorQuantizer2(16, 4, codebook=EMACodebook(8, 4))
+
+
+def peer(vq, **settings):
+    """vector-quantize-pytorch's VectorQuantize with the codes of ours."""
+    from vector_quantize_pytorch import VectorQuantize
+    theirs = VectorQuantize(dim=vq.embedding_dim, codebook_size=vq.num_embeddings, accept_image_fmap=True,
+                            kmeans_init=False, threshold_ema_dead_code=0, **settings)
+    theirs._codebook.embed.data.copy_(vq.embedding.weight.detach()[None])
+    return theirs
+
+
+@pytest.mark.parametrize("estimator", ["straight_through", "rotation_trick"])
+def test_plain_quantizer_agrees_with_vector_quantize_pytorch(estimator):
+    torch.manual_seed(0)
+    vq = VectorQuantizer2(32, 8, estimator=estimator)
+    torch.nn.init.normal_(vq.embedding.weight)
+    theirs = peer(vq, learnable_codebook=True, ema_update=False, rotation_trick=estimator == "rotation_trick")
+    z_e, weights = torch.randn(2, 8, 5, 3, requires_grad=True), torch.randn(2, 8, 5, 3)
+    ours = vq(z_e)
+    quantized, indices, loss = theirs(z_e)
+    assert torch.equal(ours.indices, indices.flatten())
+    assert torch.allclose(ours.quantized, quantized, atol=1e-6)
+    # their one term is left undetached: half the value of our two, with the gradients of both
+    assert ours.loss.item() == pytest.approx(2 * loss.item(), rel=1e-6)
+    for objective in (lambda quantized, loss: loss, lambda quantized, loss: (quantized * weights).sum()):
+        pairs = zip(torch.autograd.grad(objective(ours.quantized, ours.loss), (z_e, vq.embedding.weight),
+                                        retain_graph=True, allow_unused=True),
+                    torch.autograd.grad(objective(quantized, loss), (z_e, theirs._codebook.embed),
+                                        retain_graph=True, allow_unused=True), strict=True)
+        for mine, other in pairs:
+            assert (mine is None and other is None) or torch.allclose(mine, other.view_as(mine), atol=1e-5)
+
+
+def test_ema_quantizer_agrees_with_vector_quantize_pytorch_step_by_step():
+    torch.manual_seed(0)
+    vq = EMAVectorQuantizer(16, 4, codebook=EMACodebook(16, 4, decay=0.9))
+    vq(torch.randn(8, 4, 8, 8))  # theirs starts from other sums: begin after a step of ours
+    theirs = peer(vq, decay=0.9, rotation_trick=False)
+    theirs._codebook.cluster_size.copy_(vq.embedding.cluster_size[None])
+    theirs._codebook.embed_avg.copy_(vq.embedding.embed_sum[None])
+    for _ in range(5):
+        z_e = torch.randn(8, 4, 8, 8) + 1
+        ours = vq(z_e)
+        quantized, indices, loss = theirs(z_e)
+        assert torch.equal(ours.indices, indices.flatten())
+        assert torch.allclose(ours.quantized, quantized, atol=1e-5)
+        assert ours.loss.item() == pytest.approx(loss.item(), rel=1e-5)
+        assert torch.allclose(vq.embedding.weight, theirs.codebook, atol=1e-4)  # theirs smooths the counts by 1e-5
+
+
+@pytest.mark.parametrize("levels", [[8, 5, 5, 5], [7, 5, 5, 5, 5], [8, 6, 5], [27, 27], [3, 4]])
+def test_fsq_agrees_with_vector_quantize_pytorch(levels):
+    from vector_quantize_pytorch import FSQ
+    ours, theirs = FiniteScalarQuantizer(levels), FSQ(levels)
+    torch.manual_seed(0)
+    z_e = (2 * torch.randn(4, len(levels), 9, 7)).requires_grad_()
+    quantized, loss, indices = ours(z_e)
+    expected, expected_indices = theirs(z_e)
+    assert torch.equal(indices, expected_indices.flatten().long()) and loss.item() == 0
+    assert torch.allclose(quantized, expected, atol=1e-6)
+    weights = torch.randn_like(quantized)
+    for mine, other in zip(*(torch.autograd.grad((out * weights).sum(), z_e) for out in (quantized, expected)),
+                           strict=True):
+        assert torch.allclose(mine, other, atol=1e-6)
+    every = torch.arange(ours.num_embeddings).view(1, 1, -1)
+    assert torch.allclose(ours.decode(every), theirs.indices_to_codes(every.squeeze(1)).mT[:, :, None], atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("levels", [[8, 5, 5, 5], [27, 27], [2, 3, 4]])
+def test_every_code_of_fsq_comes_back(levels, dtype):
+    fsq = FiniteScalarQuantizer(levels)
+    every = torch.arange(fsq.num_embeddings).view(1, 1, -1)  # as a map of one row
+    codes = fsq.decode(every).to(dtype)
+    assert torch.equal(fsq.indices_of(codes), every)
+    # a z_e that lies on each code: the bound undone by hand
+    half = (torch.tensor(levels) - 1) * 1.001 / 2
+    offset = torch.tensor([0.0 if level % 2 else 0.5 for level in levels])
+    steps = fsq.decode(every).permute(0, 2, 3, 1) * (torch.tensor(levels) // 2)
+    z_e = torch.atanh(((steps + offset) / half).clamp(-0.999, 0.999)) - torch.atanh(offset / half)
+    z_e = z_e.permute(0, 3, 1, 2).to(dtype)
+    assert torch.equal(fsq.encode(z_e), every)
+    quantized, _, indices = fsq(z_e)
+    assert quantized.dtype == dtype and torch.equal(quantized, codes) and torch.equal(indices, every.flatten())
+
+
+def test_fsq_gives_codes_to_the_last_bit_and_keeps_no_weights():
+    torch.manual_seed(0)
+    fsq = FiniteScalarQuantizer([27, 8])
+    quantized, _, indices = fsq(torch.randn(4, 2, 30, 30))
+    assert torch.equal(quantized, fsq.decode(indices.view(4, 30, 30)))
+    assert not fsq.state_dict() and not list(fsq.parameters())
+    fine, every = FiniteScalarQuantizer([300]), torch.arange(300).view(1, 1, -1)
+    assert torch.equal(fine.indices_of(fine.decode(every).bfloat16()), every)  # 150 steps: more than bfloat16 counts
+
+
+def test_fsq_is_symmetric_about_zero_where_it_can_be():
+    for levels, expected in ([2], [-1, 0]), ([4], [-1, -0.5, 0, 0.5]), ([5], [-1, -0.5, 0, 0.5, 1]):
+        fsq = FiniteScalarQuantizer(levels)
+        assert fsq.codebook.flatten().tolist() == expected
+        assert fsq.bound(torch.zeros(1, 1, 1, 1)).item() == 0
+        far = torch.tensor([-torch.finfo().max, torch.finfo().max]).view(1, 1, 1, 2)
+        assert fsq(far).quantized.flatten().tolist() == [expected[0], expected[-1]]
+
+
+def test_fsq_passes_the_gradient_of_its_bound_straight_through():
+    fsq = FiniteScalarQuantizer([5])
+    z_e = torch.linspace(-2, 2, 9).view(1, 1, 1, 9).requires_grad_()
+    to_encoder, = torch.autograd.grad(fsq(z_e).quantized.sum(), z_e)
+    assert torch.allclose(to_encoder, (1 - torch.tanh(z_e) ** 2) * 1.001, atol=1e-6)  # h / ⌊5/2⌋ = 2.002 / 2
+
+
+def test_fsq_under_autocast_and_in_a_model():
+    torch.manual_seed(0)
+    fsq = FiniteScalarQuantizer([8, 5, 5, 5])
+    z_e = torch.randn(2, 4, 16, 16)
+    expected = fsq(z_e)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        got = fsq(z_e)
+    assert torch.equal(got.indices, expected.indices) and torch.equal(got.quantized, expected.quantized)
+    model = SimpleVQVAE(1000, 4, hidden=8, blocks=1, quantizer=fsq)
+    images = torch.rand(2, 3, 16, 8) * 2 - 1
+    image, loss, indices = model(images)
+    (image.square().mean() + loss).backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.encoder.parameters())
+    words = model.img_to_idxBl(images)
+    assert torch.equal(words[0].flatten(), indices)
+    assert torch.allclose(model.idxBl_to_img(words, size=(16, 8)), image, atol=1e-6)
+    half = model.bfloat16()
+    assert half.idxBl_to_img(half.img_to_idxBl(images.bfloat16()), size=(16, 8)).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("levels", [[], [1, 5], [5.0], [2000]])
+def test_fsq_says_what_is_wrong(levels):
+    with pytest.raises(ValueError, match="expected one or more levels, integers from 2 to 1000, got"):
+        FiniteScalarQuantizer(levels)
+    with pytest.raises(ValueError, match=r"\(B, 2, H, W\).*got \(1, 3, 2, 2\)"):
+        FiniteScalarQuantizer([5, 5])(torch.zeros(1, 3, 2, 2))
+    with pytest.raises(ValueError, match="finite"):
+        FiniteScalarQuantizer([5])(torch.full((1, 1, 2, 2), torch.nan))
+    with pytest.raises(ValueError, match=r"0\.\.24, got 0\.\.25"):
+        FiniteScalarQuantizer([5, 5]).decode(torch.tensor([[[0, 25]]]))
+
+
+def test_entropy_loss_by_hand_and_at_its_ends():
+    codes = torch.tensor([[0.0], [1.0]])
+    # squared distances of z = 0: 0 and 1; at temperature 1: p = 1 / (1 + 1/e) and the rest; one vector: H(p) − H(p)
+    assert entropy_loss(torch.zeros(1, 1), codes, temperature=1.0).item() == pytest.approx(0, abs=1e-6)
+    # two vectors, each sure of a code of its own: 0 − ln 2; both sure of the same: 0 − 0
+    assert entropy_loss(codes, codes).item() == pytest.approx(-math.log(2), abs=1e-6)
+    assert entropy_loss(torch.zeros(2, 1), codes).item() == pytest.approx(0, abs=1e-6)
+    # z = 0 and z = 1 at temperature 1: p = (a, 1 − a) and (1 − a, a) with a = 1 / (1 + 1/e), so H(p) − ln 2
+    a = 1 / (1 + math.exp(-1))
+    by_hand = -a * math.log(a) - (1 - a) * math.log(1 - a) - math.log(2)
+    assert entropy_loss(codes, codes, temperature=1.0).item() == pytest.approx(by_hand, abs=1e-6)
+
+
+def test_entropy_loss_moves_a_crowd_towards_unused_codes():
+    codes = torch.tensor([[0.0, 0.0], [1.0, 0.0]], requires_grad=True)
+    z = torch.tensor([[0.1, 0.0], [0.2, 0.0]], requires_grad=True)
+    loss = entropy_loss(z, codes, temperature=0.5)
+    to_z, to_codes = torch.autograd.grad(loss, (z, codes))
+    assert to_z[1, 0] < 0  # a step down takes the vector that is nearer to the unused code on towards it
+    assert to_codes.abs().sum() > 0
+    with pytest.raises(ValueError, match="temperature above 0, got 0"):
+        entropy_loss(z, codes, temperature=0)
+    with pytest.raises(ValueError, match=r"z \(N, D\) and codebook \(K, D\), got \(2, 2\) and \(4, 3\)"):
+        entropy_loss(z, torch.zeros(4, 3))
+
+
+@pytest.mark.parametrize("kind", [Codebook, EMACodebook])
+def test_entropy_weight_adds_that_many_times_the_entropy_loss(kind):
+    torch.manual_seed(0)
+    codebook = kind(16, 4)
+    torch.nn.init.normal_(codebook.weight, std=0.1)
+    plain, pushed = (VectorQuantizer2(16, 4, codebook=codebook, entropy_weight=weight).eval() for weight in (0, 0.5))
+    z_e = 0.1 * torch.randn(2, 4, 3, 3)
+    z_e.requires_grad_()
+    term = pushed(z_e).loss - plain(z_e).loss
+    z = z_e.permute(0, 2, 3, 1).reshape(-1, 4)
+    assert torch.allclose(term, 0.5 * entropy_loss(z, codebook.weight), atol=1e-6)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(pushed(z_e).loss, pushed(z_e).loss.float())
+        assert torch.allclose(pushed(z_e).loss - plain(z_e).loss, term, atol=1e-6)
+    if kind is EMACodebook:  # no gradient moves those codes; the encoder gets its share
+        to_encoder, = torch.autograd.grad(term, z_e)
+        assert to_encoder.abs().sum() > 0 and not codebook.weight.requires_grad
+    with pytest.raises(ValueError, match="entropy_weight of at least 0, got -1"):
+        VectorQuantizer2(16, 4, entropy_weight=-1)
+
+
+def test_no_entropy_weight_computes_no_entropy(monkeypatch):
+    monkeypatch.setattr("vqlab.quantizer.entropy_loss", lambda *arguments: 1 / 0)
+    VectorQuantizer2(16, 4)(torch.randn(1, 4, 2, 2))
+    with pytest.raises(ZeroDivisionError):
+        VectorQuantizer2(16, 4, entropy_weight=0.1)(torch.randn(1, 4, 2, 2))
+
+
+def test_entropy_of_a_cosine_codebook_ignores_lengths():
+    torch.manual_seed(0)
+    vq = VectorQuantizer2(16, 4, commitment_weight=0, entropy_weight=1,
+                          codebook=EMACodebook(16, 4, metric="cosine")).eval()
+    z_e = torch.randn(1, 4, 3, 3)
+    assert torch.allclose(vq(z_e).loss, vq(7 * z_e).loss, atol=1e-5)
+
+
+def test_the_estimator_decides_the_gradient_and_not_the_value():
+    torch.manual_seed(0)
+    z_e = torch.randn(1, 4, 3, 3, requires_grad=True)
+    codebook = EMACodebook(8, 4)
+    values, gradients = [], []
+    for name, function in ("straight_through", straight_through), ("rotation_trick", rotation_trick):
+        quantized = EMAVectorQuantizer(8, 4, codebook=codebook, estimator=name).eval()(z_e).quantized
+        values.append(quantized)
+        gradients.append(torch.autograd.grad(quantized.square().sum(), z_e)[0])
+        z_q = codebook(codebook.search(z_e.detach().permute(0, 2, 3, 1).reshape(-1, 4)))
+        expected = function(z_e, z_q.view(1, 3, 3, 4).permute(0, 3, 1, 2))
+        assert torch.equal(gradients[-1], torch.autograd.grad(expected.square().sum(), z_e)[0])
+    assert torch.allclose(*values, atol=1e-6) and not torch.allclose(*gradients, atol=1e-3)
+    with pytest.raises(ValueError, match="estimator out of straight_through, rotation_trick, got 'gumbel'"):
+        VectorQuantizer2(8, 4, estimator="gumbel")

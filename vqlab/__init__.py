@@ -2,7 +2,7 @@
 
 An image walks through the files in this order::
 
-    data -> vqvae.Encoder -> codebook, quantizer -> tokens -> vqvae.Decoder
+    data -> vqvae.Encoder -> codebook, quantizer or multiscale -> tokens -> vqvae.Decoder
 
 Shape legend, used in every comment and docstring:
 
@@ -11,14 +11,24 @@ Shape legend, used in every comment and docstring:
     H, W  height and width, of the image or of the feature map as said
     D     embedding_dim, the length of one code vector
     K     num_embeddings, the number of code vectors in the codebook
+    L     tokens of all scales of one picture
     N     a number of vectors to quantize, usually B * H * W of the feature map
 """
 
 from vqlab.checkpoint import load, save
-from vqlab.codebook import Codebook, EMACodebook, kmeans, nearest_code
+from vqlab.codebook import Codebook, EMACodebook, kmeans, nearest_code, nearest_code_by_cosine
 from vqlab.data import DummyDataset, crops, digits, held_out_photo, load_photo, photos, to_uint8
 from vqlab.metrics import bits_per_pixel, perplexity, psnr, usage
-from vqlab.quantizer import EMAVectorQuantizer, Quantized, VectorQuantizer2, rotation_trick, straight_through
+from vqlab.multiscale import MultiScaleQuantizer, Phi
+from vqlab.quantizer import (
+    EMAVectorQuantizer,
+    FiniteScalarQuantizer,
+    Quantized,
+    VectorQuantizer2,
+    entropy_loss,
+    rotation_trick,
+    straight_through,
+)
 from vqlab.train import Record, fit, pick_device
 from vqlab.vqvae import Decoder, Encoder, SimpleVQVAE
 
@@ -28,8 +38,10 @@ __all__ = [
     # data
     "DummyDataset", "crops", "digits", "held_out_photo", "load_photo", "photos", "to_uint8",
     # codebook and quantizer
-    "Codebook", "EMACodebook", "EMAVectorQuantizer", "Quantized", "VectorQuantizer2", "kmeans", "nearest_code",
-    "rotation_trick", "straight_through",
+    "Codebook", "EMACodebook", "EMAVectorQuantizer", "FiniteScalarQuantizer", "Quantized", "VectorQuantizer2",
+    "entropy_loss", "kmeans", "nearest_code", "nearest_code_by_cosine", "rotation_trick", "straight_through",
+    # scales
+    "MultiScaleQuantizer", "Phi",
     # model
     "Decoder", "Encoder", "SimpleVQVAE", "load", "save",
     # measuring and training

@@ -12,11 +12,13 @@ from safetensors.torch import save_file
 from torch import nn
 
 from vqlab.codebook import Codebook, EMACodebook
-from vqlab.quantizer import EMAVectorQuantizer, VectorQuantizer2
+from vqlab.multiscale import MultiScaleQuantizer
+from vqlab.quantizer import EMAVectorQuantizer, FiniteScalarQuantizer, VectorQuantizer2
 from vqlab.vqvae import SimpleVQVAE
 
 FORMAT = "vqlab-1"
-CLASSES = {cls.__name__: cls for cls in (SimpleVQVAE, VectorQuantizer2, EMAVectorQuantizer, Codebook, EMACodebook)}
+CLASSES = {cls.__name__: cls for cls in (SimpleVQVAE, VectorQuantizer2, EMAVectorQuantizer, FiniteScalarQuantizer,
+                                         MultiScaleQuantizer, Codebook, EMACodebook)}
 
 
 def save(model: nn.Module, path: str | os.PathLike) -> None:

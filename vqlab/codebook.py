@@ -35,14 +35,7 @@ def nearest_code(z: Tensor, codebook: Tensor) -> Tensor:
         ValueError: shapes do not fit, no vector, no code, or values that are not finite.
         TypeError: a dtype that is not floating point.
     """
-    if z.ndim != 2 or codebook.ndim != 2 or z.shape[1] != codebook.shape[1]:
-        raise ValueError(f"expected z (N, D) and codebook (K, D), got {tuple(z.shape)} and {tuple(codebook.shape)}")
-    if z.numel() == 0 or codebook.numel() == 0:
-        raise ValueError(f"expected at least one vector and one code, got z {tuple(z.shape)} and codebook "
-                         f"{tuple(codebook.shape)}")
-    if not (z.is_floating_point() and codebook.is_floating_point()):
-        raise TypeError(f"expected floating point vectors, got {z.dtype} and {codebook.dtype}")
-
+    _check(z, codebook)
     with torch.autocast(z.device.type, enabled=False):
         origin = z.float().mean(dim=0)  # distances do not change when everything moves; rounding errors shrink
         centred, codes = z.float() - origin, codebook.float() - origin
@@ -65,6 +58,16 @@ def nearest_code(z: Tensor, codebook: Tensor) -> Tensor:
         return torch.cat(indices)
 
 
+def _check(z: Tensor, codebook: Tensor) -> None:
+    if z.ndim != 2 or codebook.ndim != 2 or z.shape[1] != codebook.shape[1]:
+        raise ValueError(f"expected z (N, D) and codebook (K, D), got {tuple(z.shape)} and {tuple(codebook.shape)}")
+    if z.numel() == 0 or codebook.numel() == 0:
+        raise ValueError(f"expected at least one vector and one code, got z {tuple(z.shape)} and codebook "
+                         f"{tuple(codebook.shape)}")
+    if not (z.is_floating_point() and codebook.is_floating_point()):
+        raise TypeError(f"expected floating point vectors, got {z.dtype} and {codebook.dtype}")
+
+
 def _settle(z: Tensor, codebook: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     """(n,) int64: for each row of z the nearest of its short-listed codes, the pairs (rows, columns), in float64."""
     distances = torch.cat([(z[r].double() - codebook[c].double()).square().sum(dim=1)
@@ -72,6 +75,34 @@ def _settle(z: Tensor, codebook: Tensor, rows: Tensor, columns: Tensor) -> Tenso
     nearest = distances.new_full((len(z),), torch.inf).scatter_reduce_(0, rows, distances, "amin")
     tied = distances == nearest[rows]
     return columns.new_full((len(z),), len(codebook)).scatter_reduce_(0, rows[tied], columns[tied], "amin")
+
+
+@torch.no_grad()
+def nearest_code_by_cosine(z: Tensor, codebook: Tensor) -> Tensor:
+    """The index of the code whose direction is nearest, argmax over k of cos(z_n, e_k), ties to the lowest index.
+
+    For unit vectors ‖u − v‖² = 2 − 2 cos(u, v), so this is `nearest_code` on vectors divided by their lengths.
+    A zero vector has no direction: its cosine with every vector counts as 0. So a zero z gets index 0, and a zero
+    code wins only where no code lies within 90°.
+
+    Args:
+        z: (N, D) vectors, floating point, of any lengths.
+        codebook: (K, D) code vectors, likewise.
+
+    Returns:
+        (N,) int64.
+
+    Raises:
+        ValueError, TypeError: as `nearest_code`.
+
+    Source: Yu et al. (2021), "Vector-quantized Image Modeling with Improved VQGAN", arXiv 2110.04627, section 3.2.
+    Deviation: the lengths are only ignored, not removed; the code that is looked up keeps its own, as in VAR
+    (FoundationVision/VAR, `models/quant.py`).
+    """
+    _check(z, codebook)
+    z, codebook = (F.normalize(vectors.double(), dim=1, eps=1e-300).float() for vectors in (z, codebook))
+    zero = (codebook == 0).all(dim=1, keepdim=True)  # such a code gets a dimension of its own, at 90° to all others
+    return nearest_code(F.pad(z, (0, 1)), torch.cat([codebook, zero.float()], dim=1))
 
 
 @torch.no_grad()
@@ -124,6 +155,9 @@ def _count_and_sum(z: Tensor, indices: Tensor, num_embeddings: int) -> tuple[Ten
     return counts, sums
 
 
+SEARCHES = {"euclidean": nearest_code, "cosine": nearest_code_by_cosine}
+
+
 class Codebook(nn.Module):
     """K code vectors that learn by gradients (through the quantizer's codebook loss).
 
@@ -132,12 +166,15 @@ class Codebook(nn.Module):
     - `kmeans_start`: the first training batch's k-means centres replace the random start.
     - `restart_below`: after each training step, a code whose share of the vectors (a moving average) is below
       this fraction of the uniform share 1/K is put on a random vector of the batch; 0 restarts nothing.
+    - `metric="cosine"`: the search compares directions alone, see `nearest_code_by_cosine`. Start, learning and
+      restart are the same, and a code keeps its length.
 
     Args:
         num_embeddings: K.
         embedding_dim: D.
         kmeans_start: see above.
         restart_below: see above.
+        metric: "euclidean" or "cosine", see above.
         decay: of the moving averages.
 
     Attributes:
@@ -145,31 +182,33 @@ class Codebook(nn.Module):
         cluster_size: (K,) moving average of the vectors per training step that chose each code.
 
     Raises:
-        ValueError: a size below 1, a decay outside [0, 1).
+        ValueError: a size below 1, a decay outside [0, 1), a metric of another name.
     """
 
     learns_by_gradient = True
 
     def __init__(self, num_embeddings: int, embedding_dim: int, *, kmeans_start: bool = False,
-                 restart_below: float = 0.0, decay: float = 0.99):
+                 restart_below: float = 0.0, metric: str = "euclidean", decay: float = 0.99):
         super().__init__()
         if num_embeddings < 1 or embedding_dim < 1:
             raise ValueError(f"expected at least one code of one dimension, got num_embeddings={num_embeddings}, "
                              f"embedding_dim={embedding_dim}")
         if not 0 <= decay < 1:
             raise ValueError(f"expected a decay in [0, 1), got {decay}")
+        if metric not in SEARCHES:
+            raise ValueError(f"expected a metric out of {', '.join(SEARCHES)}, got {metric!r}")
         self.config = dict(num_embeddings=num_embeddings, embedding_dim=embedding_dim, kmeans_start=kmeans_start,
-                           restart_below=restart_below, decay=decay)
+                           restart_below=restart_below, metric=metric, decay=decay)
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
-        self.restart_below, self.decay = restart_below, decay
+        self.restart_below, self.metric, self.decay = restart_below, metric, decay
         bound = 1 / num_embeddings
         self.weight = nn.Parameter(torch.empty(num_embeddings, embedding_dim).uniform_(-bound, bound))
         self.register_buffer("cluster_size", torch.zeros(num_embeddings))
         self.register_buffer("started", torch.tensor(not kmeans_start))
 
     def search(self, z: Tensor) -> Tensor:
-        """(N, D) -> (N,) int64, the nearest code of each vector."""
-        return nearest_code(z, self.weight)
+        """(N, D) -> (N,) int64, the nearest code of each vector, by the codebook's metric."""
+        return SEARCHES[self.metric](z, self.weight)
 
     def forward(self, indices: Tensor) -> Tensor:
         """Indices of any shape -> their code vectors, (..., D)."""

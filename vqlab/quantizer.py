@@ -4,6 +4,8 @@
     z_e (B, D, H, W) --search--> indices (B·H·W,) --codebook--> z_q (B, D, H, W) --straight_through--> quantized
 """
 
+import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -55,6 +57,46 @@ def rotation_trick(z_e: Tensor, z_q: Tensor, dim: int = 1) -> Tensor:
     return rotated + (z_q - rotated).detach()  # exact for z_e = 0 too
 
 
+# How the decoder's gradient gets past the choice of a code: name -> function (z_e, z_q) on (B, D, H, W).
+ESTIMATORS = {"straight_through": straight_through, "rotation_trick": rotation_trick}
+
+
+def entropy_loss(z: Tensor, codebook: Tensor, *, temperature: float = 0.01) -> Tensor:
+    """Every vector should be sure of its code, and all codes should be chosen alike: mean H(p_n) − H(mean p_n).
+    熵损失：每个向量要选得坚决，全体向量要选得均匀。
+
+    p_n = softmax over k of −‖z_n − e_k‖² / temperature is a soft choice, so both entropies have gradients. The
+    minimum, −ln K, is reached when each vector has one clear code and all codes are used equally. It raises the
+    usage; whether it lowers the error is another question. Unlike the search it holds N × K numbers.
+
+    Args:
+        z: (N, D) the encoder's vectors, with their gradient.
+        codebook: (K, D) code vectors; they receive a gradient too, unless they carry none (`EMACodebook`), in
+            which case the term moves the encoder alone.
+        temperature: of the soft choice, in units of squared distance.
+
+    Returns:
+        Scalar float32 in nats, from −ln K to 0, also under autocast.
+
+    Raises:
+        ValueError: shapes do not fit, or a temperature that is not positive.
+
+    Source: Yu et al. (2023), MAGVIT-v2, arXiv 2310.05737, section 3.1; Jansen et al. (2019), arXiv 1911.05894.
+    Deviation: MAGVIT-v2's codes are corners of a cube; the soft choice among learnt codes, by distance and with
+    this temperature, is google-research/maskgit's.
+    """
+    if z.ndim != 2 or codebook.ndim != 2 or z.shape[1] != codebook.shape[1] or not z.numel():
+        raise ValueError(f"expected z (N, D) and codebook (K, D), got {tuple(z.shape)} and {tuple(codebook.shape)}")
+    if not temperature > 0:
+        raise ValueError(f"expected a temperature above 0, got {temperature}")
+    with torch.autocast(z.device.type, enabled=False):
+        z, codebook = z.float(), codebook.float()
+        scores = 2 * z @ codebook.t() - codebook.square().sum(dim=1)  # −‖z − e‖² + ‖z‖², the same for every code
+        log_p = F.log_softmax(scores / temperature, dim=1)  # (N, K)
+        p = log_p.exp()
+        return -(p * log_p).sum(dim=1).mean() - torch.special.entr(p.mean(dim=0)).sum()
+
+
 class Quantized(NamedTuple):
     """What a quantizer returns; unpacks as `quantized, loss, indices = ...`.
 
@@ -85,12 +127,14 @@ class VectorQuantizer2(nn.Module):
         commitment_weight: β of the paper, which uses 0.25.
         codebook: the codes themselves, by default `Codebook(K, D)`; with an `EMACodebook` the first term is
             left out, since no gradient moves those codes.
+        estimator: "straight_through" or "rotation_trick", the functions of these names.
+        entropy_weight: times `entropy_loss` is added to the loss; 0 computes nothing.
 
     Attributes:
         embedding: the codebook; `embedding.weight` is (K, D).
 
     Raises:
-        ValueError: the codebook's size is not (K, D).
+        ValueError: the codebook's size is not (K, D), an estimator of another name, a negative entropy weight.
 
     Example:
         >>> import torch
@@ -104,16 +148,21 @@ class VectorQuantizer2(nn.Module):
     """
 
     def __init__(self, num_embeddings: int, embedding_dim: int, commitment_weight: float = 1.0, *,
-                 codebook: Codebook | None = None):
+                 codebook: Codebook | None = None, estimator: str = "straight_through",
+                 entropy_weight: float = 0.0):
         super().__init__()
         self.embedding = Codebook(num_embeddings, embedding_dim) if codebook is None else codebook
         if tuple(self.embedding.weight.shape) != (num_embeddings, embedding_dim):
             raise ValueError(f"expected a codebook of ({num_embeddings}, {embedding_dim}), "
                              f"got {tuple(self.embedding.weight.shape)}")
+        if estimator not in ESTIMATORS:
+            raise ValueError(f"expected an estimator out of {', '.join(ESTIMATORS)}, got {estimator!r}")
+        if not entropy_weight >= 0:
+            raise ValueError(f"expected an entropy_weight of at least 0, got {entropy_weight}")
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
-        self.commitment_weight = commitment_weight
+        self.commitment_weight, self.estimator, self.entropy_weight = commitment_weight, estimator, entropy_weight
         self.config = dict(num_embeddings=num_embeddings, embedding_dim=embedding_dim,
-                           commitment_weight=commitment_weight)
+                           commitment_weight=commitment_weight, estimator=estimator, entropy_weight=entropy_weight)
 
     def forward(self, z_e: Tensor) -> Quantized:
         """Quantize a feature map (B, D, H, W).
@@ -131,7 +180,8 @@ class VectorQuantizer2(nn.Module):
         loss = self._loss(z_e.float(), z_q.float())
         if self.training:
             self.embedding.observe(flat, indices)
-        return Quantized(straight_through(z_e, z_q.to(z_e.dtype)).contiguous(), loss, indices)
+        quantized = ESTIMATORS[self.estimator](z_e, z_q.to(z_e.dtype))
+        return Quantized(quantized.contiguous(), loss, indices)
 
     def encode(self, z_e: Tensor) -> Tensor:
         """(B, D, H, W) -> (B, H, W) int64: the tokens alone; nothing is learnt, whatever the mode."""
@@ -144,25 +194,23 @@ class VectorQuantizer2(nn.Module):
             TypeError: indices of another dtype.
             ValueError: another rank, or an index outside 0..K−1.
         """
-        if indices.dtype != torch.int64:
-            raise TypeError(f"expected indices of dtype int64, got {indices.dtype}")
-        if indices.ndim != 3 or indices.numel() == 0:
-            raise ValueError(f"expected indices (B, H, W), not empty, got {tuple(indices.shape)}")
-        low, high = int(indices.min()), int(indices.max())
-        if low < 0 or high >= self.num_embeddings:
-            raise ValueError(f"expected indices in 0..{self.num_embeddings - 1}, got {low}..{high}")
+        _check_indices(indices, self.num_embeddings)
         return self.embedding(indices).permute(0, 3, 1, 2).contiguous()
 
     def _flatten(self, z_e: Tensor) -> Tensor:
         """(B, D, H, W) -> (B·H·W, D), detached: neither search nor statistics carry a gradient."""
-        if z_e.ndim != 4 or z_e.shape[1] != self.embedding_dim or z_e.numel() == 0:
-            raise ValueError(f"expected (B, {self.embedding_dim}, H, W), not empty, got {tuple(z_e.shape)}")
+        _check_features(z_e, self.embedding_dim)
         return z_e.detach().permute(0, 2, 3, 1).reshape(-1, self.embedding_dim)
 
     def _loss(self, z_e: Tensor, z_q: Tensor) -> Tensor:
         loss = self.commitment_weight * F.mse_loss(z_e, z_q.detach())
         if self.embedding.learns_by_gradient:
             loss = loss + F.mse_loss(z_q, z_e.detach())
+        if self.entropy_weight:
+            z, codes = z_e.permute(0, 2, 3, 1).flatten(0, 2), self.embedding.weight
+            if self.embedding.metric == "cosine":  # the soft choice compares what the search compares
+                z, codes = F.normalize(z, dim=1), F.normalize(codes, dim=1)
+            loss = loss + self.entropy_weight * entropy_loss(z, codes)
         return loss
 
 
@@ -177,12 +225,125 @@ class EMAVectorQuantizer(VectorQuantizer2):
         embedding_dim: D.
         commitment_weight: β of the paper, which uses 0.25.
         codebook: an `EMACodebook(K, D, ...)` with other settings.
+        estimator: see `VectorQuantizer2`.
+        entropy_weight: see `VectorQuantizer2`; here the term moves the encoder alone.
 
     Source: see `EMACodebook`.
     """
 
     def __init__(self, num_embeddings: int, embedding_dim: int, commitment_weight: float = 1.0, *,
-                 codebook: EMACodebook | None = None):
+                 codebook: EMACodebook | None = None, estimator: str = "straight_through",
+                 entropy_weight: float = 0.0):
         if codebook is None:
             codebook = EMACodebook(num_embeddings, embedding_dim, kmeans_start=True, restart_below=0.1)
-        super().__init__(num_embeddings, embedding_dim, commitment_weight, codebook=codebook)
+        super().__init__(num_embeddings, embedding_dim, commitment_weight, codebook=codebook, estimator=estimator,
+                         entropy_weight=entropy_weight)
+
+
+class FiniteScalarQuantizer(nn.Module):
+    """A codebook without a codebook: each of the D numbers of a vector is squashed and rounded to a few levels.
+    没有码本的量化器：向量的每个数先压进区间，再各自舍入到几级；码字就是格点，所以不会坍缩。
+
+        bounded = tanh(z + atanh(o / h)) · h − o,  with h = (L − 1)(1 + ε) / 2,  o = ½ for even L, else 0
+        code = round(bounded) / ⌊L / 2⌋, a number in [−1, 1]
+
+    bounded(0) = 0 for every L. For even L the levels are not symmetric: L = 4 gives −1, −½, 0, ½. There is
+    nothing to learn and so no loss; the rounding passes gradients straight through. All of it is computed in
+    float32, whatever the input or the autocast, so that the indices are right in half precision too.
+
+    Args:
+        levels: L of each number, 2 or more; as many as the vector is long.
+
+    Attributes:
+        num_embeddings: K, the product of the levels.
+        embedding_dim: D, how many levels there are.
+        codebook: (K, D) all codes, in the order of their indices; a buffer, not learnt and not saved.
+
+    Raises:
+        ValueError: no level, or one that is not an integer from 2 to 1000.
+
+    Example:
+        >>> import torch
+        >>> from vqlab import FiniteScalarQuantizer
+        >>> fsq = FiniteScalarQuantizer([8, 5, 5, 5])
+        >>> quantized, loss, indices = fsq(torch.zeros(1, 4, 2, 2))
+        >>> fsq.num_embeddings, quantized.shape, loss.item(), indices.tolist()
+        (1000, torch.Size([1, 4, 2, 2]), 0.0, [500, 500, 500, 500])
+
+    Source: Mentzer et al. (2023), "Finite Scalar Quantization: VQ-VAE Made Simple", arXiv 2309.15505, appendix A.1.
+    Deviation: atanh and (1 + ε) where the appendix prints tan and (1 − ε), which puts bounded(0) at −0.04 for L = 2.
+    """
+
+    def __init__(self, levels: Sequence[int]):
+        super().__init__()
+        levels = list(levels)
+        if not levels or not all(isinstance(level, int) and 2 <= level <= 1000 for level in levels):
+            raise ValueError(f"expected one or more levels, integers from 2 to 1000, got {levels}")
+        self.num_embeddings, self.embedding_dim = math.prod(levels), len(levels)
+        self.config = dict(levels=levels)
+        self.register_buffer("levels", torch.tensor(levels), persistent=False)
+        places = torch.tensor([math.prod(levels[:i]) for i in range(len(levels))])
+        self.register_buffer("places", places, persistent=False)  # what each digit of an index is worth
+        digits = torch.arange(self.num_embeddings)[:, None] // places % self.levels
+        half = self.levels // 2
+        self.register_buffer("codebook", (digits - half) / half, persistent=False)
+
+    def forward(self, z_e: Tensor) -> Quantized:
+        """Quantize a feature map (B, D, H, W); the loss is zero.
+
+        Raises:
+            ValueError: another rank or D, an empty map, or values that are not finite.
+        """
+        bounded = self.bound(z_e)  # (B, H, W, D)
+        steps = bounded.round()
+        codes = straight_through(bounded, steps) / (self.levels // 2)  # exact: they differ by less than half
+        quantized = codes.permute(0, 3, 1, 2).to(z_e.dtype).contiguous()
+        return Quantized(quantized, codes.new_zeros(()), self._index(steps).flatten())
+
+    def encode(self, z_e: Tensor) -> Tensor:
+        """(B, D, H, W) -> (B, H, W) int64: the tokens alone."""
+        return self._index(self.bound(z_e.detach()).round())
+
+    def decode(self, indices: Tensor) -> Tensor:
+        """(B, H, W) int64 -> (B, D, H, W): the code vectors of a map of tokens.
+
+        Raises:
+            TypeError: indices of another dtype.
+            ValueError: another rank, or an index outside 0..K−1.
+        """
+        _check_indices(indices, self.num_embeddings)
+        return F.embedding(indices, self.codebook).permute(0, 3, 1, 2).contiguous()
+
+    def indices_of(self, codes: Tensor) -> Tensor:
+        """(B, D, H, W) codes, as `forward` or `decode` gives them, rounded to any dtype -> (B, H, W) int64."""
+        _check_features(codes, self.embedding_dim)
+        return self._index((codes.permute(0, 2, 3, 1).float() * (self.levels // 2)).round())
+
+    def bound(self, z_e: Tensor) -> Tensor:
+        """(B, D, H, W) -> (B, H, W, D) float32: each number squashed to where its levels are, not yet rounded."""
+        _check_features(z_e, self.embedding_dim)
+        if not torch.isfinite(z_e).all():
+            raise ValueError("expected finite vectors, got NaN or Inf")
+        with torch.autocast(z_e.device.type, enabled=False):
+            half = (self.levels - 1) * (1 + 1e-3) / 2
+            offset = torch.where(self.levels % 2 == 0, 0.5, 0.0)
+            return torch.tanh(z_e.permute(0, 2, 3, 1).float() + torch.atanh(offset / half)) * half - offset
+
+    def _index(self, steps: Tensor) -> Tensor:
+        """Whole steps from the middle, (..., D) -> index (...): digits to the bases of the levels, int64."""
+        return ((steps.long() + self.levels // 2) * self.places).sum(dim=-1)
+
+
+def _check_features(z_e: Tensor, embedding_dim: int) -> None:
+    if z_e.ndim != 4 or z_e.shape[1] != embedding_dim or z_e.numel() == 0:
+        raise ValueError(f"expected (B, {embedding_dim}, H, W), not empty, got {tuple(z_e.shape)}")
+
+
+def _check_indices(indices: Tensor, num_embeddings: int) -> None:
+    if indices.dtype != torch.int64:
+        raise TypeError(f"expected indices of dtype int64, got {indices.dtype}")
+    if indices.ndim != 3 or indices.numel() == 0:
+        raise ValueError(f"expected indices (B, H, W), not empty, got {tuple(indices.shape)}")
+    low, high = int(indices.min()), int(indices.max())
+    if low < 0 or high >= num_embeddings:
+        raise ValueError(f"expected indices in 0..{num_embeddings - 1}, got {low}..{high}")

@@ -1,8 +1,7 @@
 """The held-out cat after a minute of training: ours and a peer, in turn. ``python tests/bench/photos.py``
 
 The peer is vector-quantize-pytorch's VectorQuantize (EMA, k-means start, restart of dead codes) in our encoder and
-decoder, with our optimizer, crops and seeds. Needs ``pip install -e '.[bench]'``. Prints dB, perplexity and codes
-used on the cat, per seed, and the mean.
+decoder, with our optimizer, crops and seeds. Prints dB, perplexity and codes used on the cat, per seed, and the mean.
 """
 
 import argparse
