@@ -29,7 +29,7 @@ class Golden:
             self.data = {key: torch.from_numpy(file[key]) for key in file}
         self.patch_nums = self["patch_nums"].tolist()
         self.indices = [self[f"idx_{scale}"] for scale in range(len(self.patch_nums))]
-        self.state = {key.removeprefix("state/"): value for key, value in self.data.items() if key.startswith("state/")}
+        self.state = {key.removeprefix("state/"): self[key] for key in self.data if key.startswith("state/")}
         self.state["embedding.weight"] = self["embedding_weight"]
         self.quantizer = MultiScaleQuantizer.from_var_state_dict(
             self.state, self.patch_nums, commitment_weight=float(self["beta"]), phi_ratio=float(self["quant_resi"]))

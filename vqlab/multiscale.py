@@ -29,12 +29,15 @@ class Phi(nn.Conv2d):
         ratio: r in [0, 1]; 0 turns φ off.
 
     Source: Tian et al. (2024), "Visual Autoregressive Modeling", arXiv 2404.02905, section 3.2 and the reference
-    implementation, FoundationVision/VAR `models/quant.py`, where r is `quant_resi`.
+    implementation, FoundationVision/VAR `models/quant.py`, where r is `quant_resi`. Deviation: the convolution
+    starts as the identity, so φ changes nothing before it has learnt what to.
     """
 
     def __init__(self, embedding_dim: int, ratio: float):
         super().__init__(embedding_dim, embedding_dim, kernel_size=3, padding=1)
         self.ratio = ratio
+        nn.init.dirac_(self.weight)
+        nn.init.zeros_(self.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.lerp(x, super().forward(x), self.ratio)
