@@ -366,6 +366,17 @@ def test_entropy_weight_adds_that_many_times_the_entropy_loss(kind):
         VectorQuantizer2(16, 4, entropy_weight=-1)
 
 
+@pytest.mark.parametrize("codebook", [Codebook(16, 4, restart_below=0.5), EMACodebook(16, 4)])
+def test_entropy_term_trains_although_the_codes_are_written_before_backward(codebook):
+    torch.manual_seed(0)
+    vq = VectorQuantizer2(16, 4, codebook=codebook, entropy_weight=0.5)
+    z_e, before = torch.randn(2, 4, 8, 8, requires_grad=True), codebook.weight.detach().clone()
+    loss = vq(z_e).loss
+    assert not torch.equal(codebook.weight, before)  # the case is a hard one
+    loss.backward()
+    assert z_e.grad.abs().sum() > 0
+
+
 def test_no_entropy_weight_computes_no_entropy(monkeypatch):
     monkeypatch.setattr("vqlab.quantizer.entropy_loss", lambda *arguments: 1 / 0)
     VectorQuantizer2(16, 4)(torch.randn(1, 4, 2, 2))

@@ -207,7 +207,8 @@ class VectorQuantizer2(nn.Module):
         if self.embedding.learns_by_gradient:
             loss = loss + F.mse_loss(z_q, z_e.detach())
         if self.entropy_weight:
-            z, codes = z_e.permute(0, 2, 3, 1).flatten(0, 2), self.embedding.weight
+            z = z_e.permute(0, 2, 3, 1).flatten(0, 2)
+            codes = self.embedding.weight.clone()  # as they are now: averages and restarts write them before backward
             if self.embedding.metric == "cosine":  # the soft choice compares what the search compares
                 z, codes = F.normalize(z, dim=1), F.normalize(codes, dim=1)
             loss = loss + self.entropy_weight * entropy_loss(z, codes)
