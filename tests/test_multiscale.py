@@ -14,9 +14,12 @@ from vqlab import (
     SimpleVQVAE,
     VectorQuantizer2,
     crops,
+    entropy_loss,
     fit,
     load,
+    nearest_code,
     photos,
+    rotation_trick,
     save,
 )
 
@@ -206,6 +209,34 @@ def test_phi_learns_from_the_loss_also_beside_a_moving_average():
     assert all(phi.weight.grad.abs().sum() > 0 for phi in quantizer.phis)
 
 
+def test_rotation_trick_turns_the_gradient_and_keeps_the_value():
+    f = feature_map(random_quantizer())
+    outputs, gradients = [], []
+    for estimator in ("straight_through", "rotation_trick"):
+        leaf = f.clone().requires_grad_()
+        quantized = random_quantizer(estimator=estimator)(leaf).quantized
+        quantized.square().sum().backward()
+        outputs.append(quantized)
+        gradients.append(leaf.grad)
+    assert close(*outputs) and not close(*gradients)
+    leaf = f.clone().requires_grad_()
+    rotation_trick(leaf, outputs[0].detach()).square().sum().backward()
+    assert close(gradients[1], leaf.grad)
+
+
+def test_entropy_term_sees_the_vectors_of_all_scales():
+    plain = random_quantizer((1, 4), phi_ratio=0)
+    with_term = random_quantizer((1, 4), phi_ratio=0, entropy_weight=2.0)
+    f = feature_map(plain).requires_grad_()
+    loss = with_term(f).loss
+    first = f.mean(dim=(2, 3))
+    rest = f - plain.embedding(nearest_code(first, plain.embedding.weight))[:, :, None, None]
+    vectors = torch.cat([first, rest.permute(0, 2, 3, 1).reshape(-1, 6)])
+    assert close(loss, plain(f).loss + 2 * entropy_loss(vectors, plain.embedding.weight))
+    with_term(f).loss.backward()
+    assert f.grad.abs().sum() > 0
+
+
 class CountingCodebook(EMACodebook):
     """Says what it was shown."""
 
@@ -297,8 +328,10 @@ def test_wrong_scales(patch_nums):
 def test_wrong_settings_and_maps():
     with pytest.raises(ValueError, match=r"expected a codebook of \(4, 2\), got \(5, 2\)"):
         MultiScaleQuantizer(4, 2, (1, 2), codebook=Codebook(5, 2))
-    with pytest.raises(ValueError, match="phi_ratio in"):
-        MultiScaleQuantizer(4, 2, (1, 2), phi_ratio=1.5)
+    for settings, message in [(dict(phi_ratio=1.5), "phi_ratio in"), (dict(estimator="none"), "an estimator out of"),
+                              (dict(entropy_weight=-1.0), "entropy_weight of at least 0")]:
+        with pytest.raises(ValueError, match=message):
+            MultiScaleQuantizer(4, 2, (1, 2), **settings)
     quantizer = MultiScaleQuantizer(4, 2, (1, 2))
     for shape in [(1, 2, 4, 4), (1, 3, 2, 2), (2, 2, 2), (0, 2, 2, 2)]:
         with pytest.raises(ValueError, match=r"expected \(B, 2, 2, 2\)"):

@@ -345,6 +345,13 @@ def test_entropy_loss_moves_a_crowd_towards_unused_codes():
         entropy_loss(z, torch.zeros(4, 3))
 
 
+def test_entropy_loss_has_finite_gradients_with_codes_out_of_reach():
+    codes = torch.tensor([[0.0], [1.0], [1000.0]], requires_grad=True)  # nobody's soft choice: p = 0 exactly
+    z = torch.tensor([[0.1], [0.2]], requires_grad=True)
+    for gradient in torch.autograd.grad(entropy_loss(z, codes), (z, codes)):
+        assert torch.isfinite(gradient).all()
+
+
 @pytest.mark.parametrize("kind", [Codebook, EMACodebook])
 def test_entropy_weight_adds_that_many_times_the_entropy_loss(kind):
     torch.manual_seed(0)
@@ -378,7 +385,7 @@ def test_entropy_term_trains_although_the_codes_are_written_before_backward(code
 
 
 def test_no_entropy_weight_computes_no_entropy(monkeypatch):
-    monkeypatch.setattr("vqlab.quantizer.entropy_loss", lambda *arguments: 1 / 0)
+    monkeypatch.setattr("vqlab.codebook.entropy_loss", lambda *arguments: 1 / 0)
     VectorQuantizer2(16, 4)(torch.randn(1, 4, 2, 2))
     with pytest.raises(ZeroDivisionError):
         VectorQuantizer2(16, 4, entropy_weight=0.1)(torch.randn(1, 4, 2, 2))

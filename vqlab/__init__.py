@@ -16,7 +16,7 @@ Shape legend, used in every comment and docstring:
 """
 
 from vqlab.checkpoint import load, save
-from vqlab.codebook import Codebook, EMACodebook, kmeans, nearest_code, nearest_code_by_cosine
+from vqlab.codebook import Codebook, EMACodebook, entropy_loss, kmeans, nearest_code, nearest_code_by_cosine
 from vqlab.data import DummyDataset, crops, digits, held_out_photo, load_photo, photos, to_uint8
 from vqlab.metrics import bits_per_pixel, perplexity, psnr, usage
 from vqlab.multiscale import MultiScaleQuantizer, Phi
@@ -25,7 +25,6 @@ from vqlab.quantizer import (
     FiniteScalarQuantizer,
     Quantized,
     VectorQuantizer2,
-    entropy_loss,
     rotation_trick,
     straight_through,
 )

@@ -3,10 +3,11 @@
     z (N, D) --nearest_code--> indices (N,) --codebook(indices)--> codes (N, D)
 
 `Codebook` learns by gradients, `EMACodebook` by a moving average. Both can start from k-means and revive dead
-codes; any quantizer holds one of them.
+codes; any quantizer holds one of them. Under `torch.distributed` every process learns from the vectors of all.
 """
 
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -155,6 +156,56 @@ def _count_and_sum(z: Tensor, indices: Tensor, num_embeddings: int) -> tuple[Ten
     return counts, sums
 
 
+def entropy_loss(z: Tensor, codebook: Tensor, *, temperature: float = 0.01) -> Tensor:
+    """Every vector should be sure of its code, and all codes should be chosen alike: mean H(p_n) − H(mean p_n).
+    熵损失：每个向量要选得坚决，全体向量要选得均匀。
+
+    p_n = softmax over k of −‖z_n − e_k‖² / temperature is a soft choice, so both entropies have gradients. The
+    minimum, −ln K, is reached when each vector has one clear code and all codes are used equally. It raises the
+    usage; whether it lowers the error is another question. Unlike the search it holds N × K numbers.
+
+    Args:
+        z: (N, D) the encoder's vectors, with their gradient.
+        codebook: (K, D) code vectors; they receive a gradient too, unless they carry none (`EMACodebook`), in
+            which case the term moves the encoder alone.
+        temperature: of the soft choice, in units of squared distance.
+
+    Returns:
+        Scalar float32 in nats, from −ln K to 0, also under autocast.
+
+    Raises:
+        ValueError: shapes do not fit, or a temperature that is not positive.
+
+    Source: Yu et al. (2023), MAGVIT-v2, arXiv 2310.05737, section 3.1; Jansen et al. (2019), arXiv 1911.05894.
+    Deviation: MAGVIT-v2's codes are corners of a cube; the soft choice among learnt codes, by distance and with
+    this temperature, is google-research/maskgit's.
+    """
+    if z.ndim != 2 or codebook.ndim != 2 or z.shape[1] != codebook.shape[1] or not z.numel():
+        raise ValueError(f"expected z (N, D) and codebook (K, D), got {tuple(z.shape)} and {tuple(codebook.shape)}")
+    if not temperature > 0:
+        raise ValueError(f"expected a temperature above 0, got {temperature}")
+    with torch.autocast(z.device.type, enabled=False):
+        z, codebook = z.float(), codebook.float()
+        scores = 2 * z @ codebook.t() - codebook.square().sum(dim=1)  # −‖z − e‖² + ‖z‖², the same for every code
+        log_p = F.log_softmax(scores / temperature, dim=1)  # (N, K)
+        p = log_p.exp()
+        average = p.mean(dim=0).clamp(min=torch.finfo(p.dtype).tiny)  # the slope of −p ln p at 0 is infinite
+        return (average * average.log()).sum() - (p * log_p).sum(dim=1).mean()
+
+
+def _everyones(z: Tensor) -> Tensor:
+    """(N, D) of this process -> (P·N, D), those of all P processes, in order of rank."""
+    if not _many_processes():
+        return z
+    parts = [torch.empty_like(z) for _ in range(dist.get_world_size())]
+    dist.all_gather(parts, z.contiguous())
+    return torch.cat(parts)
+
+
+def _many_processes() -> bool:
+    return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
+
+
 SEARCHES = {"euclidean": nearest_code, "cosine": nearest_code_by_cosine}
 
 
@@ -214,13 +265,23 @@ class Codebook(nn.Module):
         """Indices of any shape -> their code vectors, (..., D)."""
         return F.embedding(indices, self.weight)
 
+    def entropy_loss(self, z: Tensor) -> Tensor:
+        """`entropy_loss` of z (N, D) and these codes; by cosine it compares directions, as the search does."""
+        codes = self.weight.clone()  # as they are now: averages and restarts write them before backward
+        if self.metric == "cosine":
+            z, codes = F.normalize(z, dim=1), F.normalize(codes, dim=1)
+        return entropy_loss(z, codes)
+
     @torch.no_grad()
     def start(self, z: Tensor) -> None:
         """Once, before the first training search: put the codes on the k-means centres of z (N, D), if asked to."""
         if not self.started:
+            z = _everyones(z)
             repeats = -(-self.num_embeddings // len(z))  # a batch of fewer than K vectors: some centres coincide
             self.weight.copy_(kmeans(z.repeat(repeats, 1), self.num_embeddings))
             self.started.fill_(True)
+            if _many_processes():  # each drew other random numbers
+                dist.broadcast(self.weight, src=0)
 
     @torch.no_grad()
     def observe(self, z: Tensor, indices: Tensor) -> None:
@@ -231,13 +292,19 @@ class Codebook(nn.Module):
             indices: (N,) their codes.
         """
         counts, sums = _count_and_sum(z.float(), indices, self.num_embeddings)
+        if _many_processes():
+            dist.all_reduce(counts)
+            dist.all_reduce(sums)
         self.cluster_size.lerp_(counts, 1 - self.decay)
         self._learn(sums)
         uniform_share = self.cluster_size.sum() / self.num_embeddings
         dead = (self.cluster_size < self.restart_below * uniform_share).nonzero().squeeze(1)
         if len(dead):
-            chosen = torch.randint(len(z), (len(dead),)).to(z.device)
-            self._restart(dead, z[chosen].float(), uniform_share)
+            z = _everyones(z)
+            vectors = z[torch.randint(len(z), (len(dead),)).to(z.device)].float()
+            if _many_processes():
+                dist.broadcast(vectors, src=0)
+            self._restart(dead, vectors, uniform_share)
 
     def _learn(self, sums: Tensor) -> None:
         """What the counts and sums of a step teach the codes: here nothing, the gradient does."""

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vqlab.codebook import Codebook
-from vqlab.quantizer import Quantized, straight_through
+from vqlab.quantizer import ESTIMATORS, Quantized
 
 
 class Phi(nn.Conv2d):
@@ -62,6 +62,7 @@ class MultiScaleQuantizer(nn.Module):
             of all scales at once, one observation a training step.
         num_phis: how many φ the scales share: 1 for all alike, 0 for one a scale.
         phi_ratio: r of φ; 0 turns it off.
+        estimator, entropy_weight: as for `VectorQuantizer2`; the entropy is that of all scales' vectors together.
 
     Attributes:
         embedding: the codebook; `embedding.weight` is (K, D).
@@ -70,7 +71,8 @@ class MultiScaleQuantizer(nn.Module):
         phis, phi_of_scale: the φ, and for each scale which one it uses.
 
     Raises:
-        ValueError: scales that do not increase, a codebook of another size, a ratio outside [0, 1].
+        ValueError: scales that do not increase, a codebook of another size, a ratio outside [0, 1], an estimator
+            of another name, a negative entropy weight.
 
     Example:
         >>> import torch
@@ -87,7 +89,7 @@ class MultiScaleQuantizer(nn.Module):
 
     def __init__(self, num_embeddings: int, embedding_dim: int, patch_nums: Sequence[int | tuple[int, int]],
                  commitment_weight: float = 0.25, *, codebook: Codebook | None = None, num_phis: int = 4,
-                 phi_ratio: float = 0.5):
+                 phi_ratio: float = 0.5, estimator: str = "straight_through", entropy_weight: float = 0.0):
         super().__init__()
         self.sizes = _sizes(patch_nums)
         self.embedding = Codebook(num_embeddings, embedding_dim) if codebook is None else codebook
@@ -96,13 +98,18 @@ class MultiScaleQuantizer(nn.Module):
                              f"got {tuple(self.embedding.weight.shape)}")
         if num_phis < 0 or not 0 <= phi_ratio <= 1:
             raise ValueError(f"expected num_phis >= 0 and phi_ratio in [0, 1], got {num_phis} and {phi_ratio}")
+        if estimator not in ESTIMATORS:
+            raise ValueError(f"expected an estimator out of {', '.join(ESTIMATORS)}, got {estimator!r}")
+        if not entropy_weight >= 0:
+            raise ValueError(f"expected an entropy_weight of at least 0, got {entropy_weight}")
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
-        self.commitment_weight = commitment_weight
+        self.commitment_weight, self.estimator, self.entropy_weight = commitment_weight, estimator, entropy_weight
         self.num_tokens = sum(height * width for height, width in self.sizes)
         self.phi_of_scale = _phi_of_scale(len(self.sizes), num_phis)
         self.phis = nn.ModuleList(Phi(embedding_dim, phi_ratio) for _ in range(num_phis or len(self.sizes)))
         self.config = dict(num_embeddings=num_embeddings, embedding_dim=embedding_dim, patch_nums=self.sizes,
-                           commitment_weight=commitment_weight, num_phis=num_phis, phi_ratio=phi_ratio)
+                           commitment_weight=commitment_weight, num_phis=num_phis, phi_ratio=phi_ratio,
+                           estimator=estimator, entropy_weight=entropy_weight)
 
     @classmethod
     def from_var_state_dict(cls, state_dict: Mapping[str, Tensor], patch_nums: Sequence[int], **settings):
@@ -156,7 +163,7 @@ class MultiScaleQuantizer(nn.Module):
             target = f.to(self.embedding.weight.dtype)
             if self.training and not self.embedding.started:
                 self.embedding.start(self._residuals(target.detach()))
-            rest, f_hat, loss = target.detach(), torch.zeros_like(target), 0.0
+            rest, f_hat, loss = target, torch.zeros_like(target), 0.0
             vectors, indices = [], []
             for scale, size in enumerate(self.sizes):
                 vectors.append(_rows(_shrink(rest, size)))  # (B·h·w, D)
@@ -165,10 +172,13 @@ class MultiScaleQuantizer(nn.Module):
                 rest, f_hat = rest - h.detach(), f_hat + h
                 loss = loss + F.mse_loss(f_hat, target.detach())
                 loss = loss + self.commitment_weight * F.mse_loss(f_hat.detach(), target)
+            loss = loss / len(self.sizes)
+            if self.entropy_weight:
+                loss = loss + self.entropy_weight * self.embedding.entropy_loss(torch.cat(vectors))
             if self.training:
-                self.embedding.observe(torch.cat(vectors), torch.cat([words.flatten() for words in indices]))
-            quantized = straight_through(target, f_hat).to(f.dtype).contiguous()
-            return Quantized(quantized, loss / len(self.sizes), indices)
+                self.embedding.observe(torch.cat(vectors).detach(), torch.cat([words.flatten() for words in indices]))
+            quantized = ESTIMATORS[self.estimator](target, f_hat).to(f.dtype).contiguous()
+            return Quantized(quantized, loss, indices)
 
     @torch.no_grad()
     def encode(self, f: Tensor) -> list[Tensor]:

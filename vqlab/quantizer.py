@@ -61,42 +61,6 @@ def rotation_trick(z_e: Tensor, z_q: Tensor, dim: int = 1) -> Tensor:
 ESTIMATORS = {"straight_through": straight_through, "rotation_trick": rotation_trick}
 
 
-def entropy_loss(z: Tensor, codebook: Tensor, *, temperature: float = 0.01) -> Tensor:
-    """Every vector should be sure of its code, and all codes should be chosen alike: mean H(p_n) − H(mean p_n).
-    熵损失：每个向量要选得坚决，全体向量要选得均匀。
-
-    p_n = softmax over k of −‖z_n − e_k‖² / temperature is a soft choice, so both entropies have gradients. The
-    minimum, −ln K, is reached when each vector has one clear code and all codes are used equally. It raises the
-    usage; whether it lowers the error is another question. Unlike the search it holds N × K numbers.
-
-    Args:
-        z: (N, D) the encoder's vectors, with their gradient.
-        codebook: (K, D) code vectors; they receive a gradient too, unless they carry none (`EMACodebook`), in
-            which case the term moves the encoder alone.
-        temperature: of the soft choice, in units of squared distance.
-
-    Returns:
-        Scalar float32 in nats, from −ln K to 0, also under autocast.
-
-    Raises:
-        ValueError: shapes do not fit, or a temperature that is not positive.
-
-    Source: Yu et al. (2023), MAGVIT-v2, arXiv 2310.05737, section 3.1; Jansen et al. (2019), arXiv 1911.05894.
-    Deviation: MAGVIT-v2's codes are corners of a cube; the soft choice among learnt codes, by distance and with
-    this temperature, is google-research/maskgit's.
-    """
-    if z.ndim != 2 or codebook.ndim != 2 or z.shape[1] != codebook.shape[1] or not z.numel():
-        raise ValueError(f"expected z (N, D) and codebook (K, D), got {tuple(z.shape)} and {tuple(codebook.shape)}")
-    if not temperature > 0:
-        raise ValueError(f"expected a temperature above 0, got {temperature}")
-    with torch.autocast(z.device.type, enabled=False):
-        z, codebook = z.float(), codebook.float()
-        scores = 2 * z @ codebook.t() - codebook.square().sum(dim=1)  # −‖z − e‖² + ‖z‖², the same for every code
-        log_p = F.log_softmax(scores / temperature, dim=1)  # (N, K)
-        p = log_p.exp()
-        return -(p * log_p).sum(dim=1).mean() - torch.special.entr(p.mean(dim=0)).sum()
-
-
 class Quantized(NamedTuple):
     """What a quantizer returns; unpacks as `quantized, loss, indices = ...`.
 
@@ -207,11 +171,7 @@ class VectorQuantizer2(nn.Module):
         if self.embedding.learns_by_gradient:
             loss = loss + F.mse_loss(z_q, z_e.detach())
         if self.entropy_weight:
-            z = z_e.permute(0, 2, 3, 1).flatten(0, 2)
-            codes = self.embedding.weight.clone()  # as they are now: averages and restarts write them before backward
-            if self.embedding.metric == "cosine":  # the soft choice compares what the search compares
-                z, codes = F.normalize(z, dim=1), F.normalize(codes, dim=1)
-            loss = loss + self.entropy_weight * entropy_loss(z, codes)
+            loss = loss + self.entropy_weight * self.embedding.entropy_loss(z_e.permute(0, 2, 3, 1).flatten(0, 2))
         return loss
 
 

@@ -144,18 +144,26 @@ function render({ model, el }) {
     drawPlane(canvas, { points, codes, indices, colours, palette, trails, replaced, low, high });
     drawBars(bars, counts, palette);
     if (lloyd) drawHistory(curve, [...history, ...(history.length ? [] : [now])]);
-    value.textContent = now.toFixed(4); // texts and places last: a canvas asks for its size
     root.dataset.distortion = now;
     grips.forEach((grip, k) => {
       const [x, y] = [codes[2 * k], codes[2 * k + 1]];
-      grip.style.left = `${((x - low[0]) / spanX) * 100}%`;
-      grip.style.top = `${((high[1] - y) / spanY) * 100}%`;
+      const share = (distance) => `${((distance / spanX) * 100).toFixed(3)}cqw`; // of the box's width
+      grip.style.transform = `translate(${share(x - low[0])}, ${share(high[1] - y)})`;
       grip.style.background = css(palette[k]);
       grip.style.color = inkOn(palette[k]);
-      grip.setAttribute("aria-valuenow", x.toFixed(2));
-      grip.setAttribute("aria-valuetext", `x ${x.toFixed(2)}, y ${y.toFixed(2)}, N = ${counts[k]}`);
     });
+    write();
   };
+  const write = soon(() => {
+    const indices = nearestCode(points, codes);
+    const counts = countCodes(indices, number);
+    value.textContent = distortion(points, codes, indices).toFixed(4);
+    grips.forEach((grip, k) => {
+      const [x, y] = [codes[2 * k].toFixed(2), codes[2 * k + 1].toFixed(2)];
+      grip.setAttribute("aria-valuenow", x);
+      grip.setAttribute("aria-valuetext", `x ${x}, y ${y}, N = ${counts[k]}`);
+    });
+  });
   const redraw = onceAFrame(draw);
 
   let pending = 0;

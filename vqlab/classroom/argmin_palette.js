@@ -2,21 +2,8 @@ function render({ model, el }) {
   const { sizes, width, height, photo, axes, alt } = model.get("setup");
   const root = widgetRoot(el);
   let at = model.get("answer").at;
-  let request = model.get("answer").request;
-  let waiting = false; // for Python's answer; meanwhile only the newest K is remembered
-  let newer = false;
   let playing = 0; // a timer
 
-  const send = () => {
-    if (waiting) {
-      newer = true;
-      return;
-    }
-    waiting = true;
-    newer = false;
-    request += 1;
-    model.send({ at, request });
-  };
   const control = slider({ zh: "颜色数 K", en: "colours K", min: 0, max: sizes.length - 1, step: 1, value: at },
     (value) => {
       halt();
@@ -31,7 +18,7 @@ function render({ model, el }) {
     at = value;
     input.value = value;
     label();
-    send();
+    ask({ at });
   };
   const halt = () => {
     clearInterval(playing);
@@ -83,20 +70,15 @@ function render({ model, el }) {
     root.dataset.answered = answer.request;
     root.dataset.size = answer.size;
   };
-  const answered = () => {
-    draw();
-    waiting = false;
-    if (newer) send();
-  };
+  const { ask, end } = asker(model, root, draw);
   const redrawCurve = onceAFrame(() => drawCurve(curve, model.get("answer").played, model.get("answer").size));
   drawPixels(original.canvas, new DataView(Uint8Array.from(photo).buffer), 0, width, height);
   label();
   draw();
-  model.on("change:answer", answered);
   const ended = onLookChange(root, redrawCurve);
   return () => {
     halt();
-    model.off("change:answer", answered);
+    end();
     ended();
   };
 }

@@ -94,8 +94,7 @@ function render({ model, el }) {
   const numbers = element("dl", { class: "vq-numbers" });
   const betaSlider = slider({ zh: "承诺的权重 β", en: "commitment weight β", min: 0, max: largest, step: 0.05,
     value: beta }, (value) => {
-    beta = value;
-    draw();
+    beta = value; // the next step is the first to differ
   });
   root.append(betaSlider, buttons, element("div", { class: "vq-row vq-top" }, box,
     element("div", { class: "vq-side" }, numbers,

@@ -249,12 +249,13 @@ function renderPlane({ model, el, setup }) {
     context.fill();
     context.stroke();
 
-    if (kind === "winners") drawTable(best);
+    if (kind === "winners") writeTable();
     else drawBars(theme);
     root.dataset.winners = measures.map((measure) => best[measure]).join(",");
   };
 
-  const drawTable = (best) => {
+  const writeTable = soon(() => {
+    const best = Object.fromEntries(measures.map((measure) => [measure, winner(measure, state.query, state.codes)]));
     parts.rows.forEach(({ cells }, k) => measures.forEach((measure, i) => {
       const won = best[measure] === k;
       cells[i].textContent = `${won ? MEASURES[measure].symbol : ""} ${minus(score(measure, state.query, state.codes[k]))}`;
@@ -267,7 +268,7 @@ function renderPlane({ model, el, setup }) {
     const [cosine, dot] = ["cosine", "dot"].map((m) => Math.round(100 * agreement(m, points, state.codes)));
     parts.agreement.replaceChildren(span(`图中 ${points.length} 个像素里，和欧氏选得一样的：余弦 ${cosine}%，点积 ${dot}%。`,
       `Of the ${points.length} pixels shown, as many choose as Euclid does: cosine ${cosine}%, dot ${dot}%.`));
-  };
+  });
 
   const drawBars = (theme) => {
     const { context, width, height } = sharpContext(parts.bars);
@@ -316,6 +317,12 @@ function renderPlane({ model, el, setup }) {
       context.font = k === lowest ? "bold 13px sans-serif" : "11px sans-serif";
       context.fillText(k === lowest ? `${k} ◆` : String(k), x, height - 9);
     });
+    root.dataset.lowest = lowest;
+    writeFormula();
+  };
+  const writeFormula = soon(() => {
+    const { lowest } = root.dataset;
+    const sum = expansionTerms(state.query, state.codes).slice(0, kept.step).reduce((all, term) => all + term[lowest], 0);
     const term = (i) => {
       const made = element("strong", {}, `${TERMS[i].mark} ${TERMS[i].text}`);
       made.style.cssText = `padding:1px 4px;border-bottom:4px solid ${TERMS[i].colour};opacity:${i < kept.step ? 1 : 0.35}`;
@@ -327,9 +334,8 @@ function renderPlane({ model, el, setup }) {
       ["加上 ‖e‖²：最低的已经是欧氏的赢家", "with ‖e‖²: the lowest is Euclid's winner already"],
       ["再加 ‖x‖²：所有码字一起抬高，赢家不变；菱形就是真正的平方距离", "with ‖x‖²: all rise alike, the winner stays; the diamond is the true squared distance"],
     ][kept.step - 1];
-    name.replaceChildren(span(`${says[0]}：码字 ${lowest}，值 ${minus(sums[lowest])}。`, `${says[1]}: code ${lowest}, value ${minus(sums[lowest])}.`));
-    root.dataset.lowest = lowest;
-  };
+    name.replaceChildren(span(`${says[0]}：码字 ${lowest}，值 ${minus(sum)}。`, `${says[1]}: code ${lowest}, value ${minus(sum)}.`));
+  });
 
   draw();
   return onLookChange(canvas, draw);
@@ -366,17 +372,6 @@ function renderRounding({ model, el, setup }) {
   const { offsets, precisions, methods, grid, colours, alt } = setup;
   const root = widgetRoot(el);
   const values = { ...model.get("answer").values };
-  let request = model.get("answer").request;
-  let waiting = false; // for Python's answer; meanwhile only the newest values are remembered
-  let newer = false;
-  const send = () => {
-    newer = waiting;
-    if (waiting) return;
-    waiting = true;
-    request += 1;
-    model.send({ values, request });
-  };
-  const sendSoon = onceAFrame(send);
 
   const canvas = element("canvas", { role: "img", "aria-label": alt });
   const range = element("input", { type: "range", min: 0, max: offsets.length - 1, step: 1,
@@ -386,11 +381,11 @@ function renderRounding({ model, el, setup }) {
     values.offset = offsets[range.value];
     shown.textContent = values.offset;
     range.setAttribute("aria-valuetext", values.offset);
-    sendSoon();
+    ask({ values });
   });
   const choose = (key) => (value) => {
     values[key] = value;
-    sendSoon();
+    ask({ values });
   };
   const numbers = element("dl", { class: "vq-numbers" });
   root.append(
@@ -436,16 +431,11 @@ function renderRounding({ model, el, setup }) {
     root.dataset.answered = answered;
     root.dataset.wrong = wrong;
   };
-  const arrived = () => {
-    draw();
-    waiting = false;
-    if (newer) send();
-  };
+  const { ask, end } = asker(model, root, draw);
   draw();
-  model.on("change:answer", arrived);
   const ended = onLookChange(canvas, draw);
   return () => {
-    model.off("change:answer", arrived);
+    end();
     ended();
   };
 }

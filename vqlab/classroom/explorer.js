@@ -2,22 +2,6 @@ function render({ model, el }) {
   const { sliders, pictures, alt } = model.get("setup");
   const root = widgetRoot(el);
   const values = { ...model.get("answer").values };
-  let request = model.get("answer").request;
-  let waiting = false; // for Python's answer; meanwhile only the newest values are remembered
-  let newer = false;
-
-  const send = () => {
-    if (waiting) {
-      newer = true;
-      return;
-    }
-    waiting = true;
-    newer = false;
-    request += 1;
-    root.setAttribute("aria-busy", "true");
-    model.send({ values, request });
-  };
-  const sendSoon = onceAFrame(send);
 
   const canvases = pictures.map(([zh, en]) => element("canvas", { role: "img", "aria-label": `${zh} ${en}` }));
   const numbers = element("dl", { class: "vq-numbers" });
@@ -25,7 +9,7 @@ function render({ model, el }) {
   root.append(
     ...sliders.map((each) => slider({ ...each, value: values[each.name] }, (value) => {
       values[each.name] = value;
-      sendSoon();
+      ask({ values });
     })),
     element("div", { class: "vq-row", role: "group", "aria-label": alt }, ...canvases.map((canvas, i) =>
       element("figure", { class: "vq-picture" }, element("figcaption", {}, pictures[i]), canvas))),
@@ -49,15 +33,9 @@ function render({ model, el }) {
     }
     root.dataset.answered = answer.request;
   };
-  const answered = () => {
-    draw();
-    waiting = false;
-    root.removeAttribute("aria-busy");
-    if (newer) send();
-  };
+  const { ask, end } = asker(model, root, draw);
   draw();
-  model.on("change:answer", answered);
-  return () => model.off("change:answer", answered);
+  return end;
 }
 
 export default { render };

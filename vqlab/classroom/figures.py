@@ -12,12 +12,14 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+import torch
 from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
 from vqlab.classroom.font import register_font
+from vqlab.data import to_uint8
 
 COLOURS = {  # Okabe & Ito (2008), safe for the colour-blind; the same in maths, figures and widgets
     "data": "#0072B2",  # blue
@@ -147,5 +149,4 @@ def pixels(image: Any) -> np.ndarray:
     if array.ndim != 3 or array.shape[0] not in (1, 3) or array.dtype.kind != "f":
         raise ValueError("expected a float image (3, H, W) or (1, H, W) in [-1, 1], or uint8 (H, W, 3), "
                          f"got {array.dtype} {array.shape}")
-    array = np.rint((array.clip(-1, 1) + 1) * 127.5).astype(np.uint8)
-    return np.repeat(array, 3 // len(array), axis=0).transpose(1, 2, 0)
+    return to_uint8(torch.from_numpy(array.copy()))

@@ -26,30 +26,16 @@ function render({ model, el }) {
   const first = model.get("answer");
   const points = { z_e: first.z_e, target: first.target };
   let chosen = Math.min(1, ways.length - 1);
-  let request = first.request;
-  let waiting = false; // for Python's answer; meanwhile only the newest points are remembered
-  let newer = false;
-
-  const send = () => {
-    if (waiting) {
-      newer = true;
-      return;
-    }
-    waiting = true;
-    newer = false;
-    request += 1;
-    model.send({ ...points, request });
-  };
 
   const { box, canvas, handle } = plane(-reach, reach, alt);
   const grips = {
     z_e: handle(["编码器输出 z_e，方向键移动", "encoder output z_e, arrow keys move it"], points.z_e, (point) => {
       points.z_e = point;
-      send(); // at once: while one answer is awaited no second question goes out
+      ask(points);
     }),
     target: handle(["目标 t，方向键移动", "target t, arrow keys move it"], points.target, (point) => {
       points.target = point;
-      send();
+      ask(points);
     }),
   };
 
@@ -157,16 +143,11 @@ function render({ model, el }) {
     });
     root.dataset.answered = answer.request;
   };
-  const answered = () => {
-    draw();
-    waiting = false;
-    if (newer) send();
-  };
+  const { ask, end } = asker(model, root, draw);
   draw();
-  model.on("change:answer", answered);
   const ended = onLookChange(canvas, draw);
   return () => {
-    model.off("change:answer", answered);
+    end();
     ended();
   };
 }

@@ -45,6 +45,18 @@ function slider({ zh, en, min, max, step, value }, report) {
   return element("label", { class: "vq-slider" }, [zh, en], input, output);
 }
 
+// However often it is called, `write` runs 80 ms after the first call: texts, which lay out the page, wait for a pause
+// between pictures.
+function soon(write) {
+  let timer = 0;
+  return () => {
+    timer ||= setTimeout(() => {
+      timer = 0;
+      write();
+    }, 80);
+  };
+}
+
 // However often it is called, `draw` runs once before the next picture on the screen.
 function onceAFrame(draw) {
   let waiting = false;
@@ -58,15 +70,46 @@ function onceAFrame(draw) {
   };
 }
 
-// The theme's colours, as they are now.
-function themeColours(el) {
-  const style = getComputedStyle(el);
-  const colour = (name, otherwise) => style.getPropertyValue(name).trim() || otherwise;
-  return {
-    text: colour("--jp-ui-font-color1", "#212121"),
-    faint: colour("--jp-border-color2", "#e0e0e0"),
-    back: colour("--jp-layout-color0", "#ffffff"),
+// Questions to Python, one at a time: while an answer is awaited, only the newest question is remembered.
+// `ask(content)` sends it with its number; `draw()` runs when `answer` has come; `end()` stops listening.
+function asker(model, root, draw) {
+  let { request } = model.get("answer");
+  let waiting = false;
+  let newest = null;
+  const ask = (content) => {
+    newest = content;
+    if (waiting) return;
+    waiting = true;
+    newest = null;
+    request += 1;
+    root.setAttribute("aria-busy", "true");
+    model.send({ ...content, request });
   };
+  const answered = () => {
+    waiting = false;
+    root.removeAttribute("aria-busy");
+    if (newest) ask(newest); // first, so that Python computes while this draws
+    draw();
+  };
+  model.on("change:answer", answered);
+  return { ask, end: () => model.off("change:answer", answered) };
+}
+
+// The theme's colours, as they are now; read once for each theme, since reading them may restyle the page.
+let themeRead = { name: null };
+function themeColours(el) {
+  const name = `${document.body.dataset.jpThemeName}`;
+  if (themeRead.name !== name || !el.isConnected) {
+    const style = getComputedStyle(el);
+    const colour = (variable, otherwise) => style.getPropertyValue(variable).trim() || otherwise;
+    themeRead = {
+      name: el.isConnected ? name : null,
+      text: colour("--jp-ui-font-color1", "#212121"),
+      faint: colour("--jp-border-color2", "#e0e0e0"),
+      back: colour("--jp-layout-color0", "#ffffff"),
+    };
+  }
+  return themeRead;
 }
 
 // Calls `redraw` when the theme or the element's size changes, or when it scrolls into view (JupyterLab gives
@@ -85,9 +128,19 @@ function onLookChange(el, redraw) {
   };
 }
 
-// The canvas's context in CSS pixels, sharp on any screen, cleared.
+// The canvas's context in CSS pixels, sharp on any screen, cleared. Asking for the size lays out the page, in the
+// midst of a drag: so it is asked once, and an observer tells when it changes.
+const canvasSizes = new WeakMap();
+const sizeObserver = new ResizeObserver((entries) => entries.forEach(({ target }) => measure(target)));
+function measure(canvas) {
+  canvasSizes.set(canvas, [canvas.clientWidth, canvas.clientHeight]);
+}
 function sharpContext(canvas) {
-  const { clientWidth: width, clientHeight: height } = canvas;
+  if (!canvasSizes.has(canvas)) {
+    sizeObserver.observe(canvas);
+    measure(canvas);
+  }
+  const [width, height] = canvasSizes.get(canvas);
   const ratio = window.devicePixelRatio || 1;
   canvas.width = Math.round(width * ratio);
   canvas.height = Math.round(height * ratio);
@@ -125,8 +178,8 @@ function plane(low, high, label) {
       "aria-valuemin": low, "aria-valuemax": high, title: `${zh} ${en}` });
     const place = (point) => {
       [x, y] = point.map(inside);
-      grip.style.left = `${((x - low) / (high - low)) * 100}%`;
-      grip.style.top = `${((high - y) / (high - low)) * 100}%`;
+      const share = (distance) => `${((distance / (high - low)) * 100).toFixed(3)}cqw`; // of the box's width
+      grip.style.transform = `translate(${share(x - low)}, ${share(high - y)})`; // left and top would lay out the page
       grip.setAttribute("aria-valuenow", x.toFixed(2));
       grip.setAttribute("aria-valuetext", `x ${x.toFixed(2)}, y ${y.toFixed(2)}`);
     };
