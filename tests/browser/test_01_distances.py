@@ -8,6 +8,8 @@ from vqlab.classroom.distances import METHODS, OFFSETS, PRECISIONS, expansion_te
 
 pytestmark = pytest.mark.browser
 
+TEXTS = 200  # ms: a widget writes its texts 80 ms after the picture
+
 
 @pytest.fixture(scope="module")
 def lesson(open_lesson):
@@ -59,6 +61,7 @@ def test_the_query_is_dragged_and_keyed(lesson):
     before, table = lesson.pixels(canvas), plane.locator("table").inner_text()
     lesson.drag(handles.last, dx=-150, dy=120)
     before = lesson.wait_pixels_change(canvas, before)
+    lesson.page.wait_for_timeout(TEXTS)
     assert plane.locator("table").inner_text() != table
     assert plane.get_attribute("data-winners").split(",")[0] != "2"
     for key in ("ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"):
@@ -86,6 +89,7 @@ def test_regions_and_equal_norms(lesson):
         before = lesson.wait_pixels_change(canvas, before)
     plane.get_by_role("checkbox").check()
     lesson.wait_pixels_change(canvas, before)
+    lesson.page.wait_for_timeout(TEXTS)
     assert "100%" in plane.inner_text()
     for _ in range(12):  # wherever the query goes, the three agree
         lesson.press(query, "ArrowRight", "ArrowRight", "ArrowUp")
@@ -93,7 +97,7 @@ def test_regions_and_equal_norms(lesson):
         assert len(set(plane.get_attribute("data-winners").split(","))) == 1
     plane.locator(".vq-handle").first.press("ArrowUp")  # a code stays on the circle
     plane.get_by_role("checkbox").uncheck()
-    lesson.page.wait_for_timeout(60)
+    lesson.page.wait_for_timeout(TEXTS)
     assert "100%" not in plane.inner_text()
 
 
@@ -106,6 +110,7 @@ def test_terms_are_added_one_by_one(lesson):
         lesson.press(steps, "ArrowRight")
         before = lesson.wait_pixels_change(bars, before)
         lowest.append(terms.get_attribute("data-lowest"))
+        lesson.page.wait_for_timeout(TEXTS)
         said.add(terms.locator("p.vq-legend").inner_text())
     assert lowest == ["1", "2", "2"]  # the dot product's winner, then Euclid's, twice
     assert len(said) == 2

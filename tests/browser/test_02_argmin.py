@@ -110,7 +110,8 @@ def test_every_code_moves_by_drag_and_by_keys(lesson):
     assert plane.locator("output.vq-distortion").text_content() == f"{float(before):.4f}"
     for way in ("ArrowRight", "ArrowUp"):  # to the edge and no farther
         lesson.press(plane.locator(".vq-code").first, *[way] * 150)
-    assert plane.locator(".vq-code").first.evaluate("e => parseFloat(e.style.left)") == pytest.approx(100, abs=0.01)
+    assert plane.locator(".vq-code").first.evaluate(
+        "e => parseFloat(e.style.transform.slice(10))") == pytest.approx(100, abs=0.01)
     assert len(lesson.cells()) == cells
 
 

@@ -117,10 +117,13 @@ function renderPlane({ model, el, setup }) {
   const { box, canvas, handle } = plane(-reach, reach, alt);
   const side = element("div", { class: "vq-side" });
   const name = element("p", { class: "vq-legend", role: "status" });
-  const changed = onceAFrame(() => {
-    draw();
+  const tell = soon(() => {
     model.set("state", { query: [...state.query], codes: state.codes.map((code) => [...code]) });
     model.save_changes();
+  });
+  const changed = onceAFrame(() => {
+    draw();
+    tell();
   });
   const grips = state.codes.map((code, k) => {
     const grip = handle([`码字 ${k}`, `code ${k}`], code, (point) => {
@@ -181,11 +184,19 @@ function renderPlane({ model, el, setup }) {
     if (kept.regions !== "none") {
       paintRegions(context, width, reach, kept.regions, state.codes, state.codes.map((code) => rgbOf(axes, code)));
     }
-    for (const point of points) {
-      const [x, y] = at(point);
-      context.fillStyle = kept.regions === "none" ? `rgb(${rgbOf(axes, point)})` : "rgba(0,0,0,0.35)";
-      context.fillRect(x - 1.5, y - 1.5, 3, 3);
+    const look = `${canvas.width} ${kept.regions === "none"}`; // the points never move: drawn once for each look
+    if (kept.look !== look) {
+      kept.look = look;
+      kept.points = new OffscreenCanvas(canvas.width, canvas.height);
+      const layer = kept.points.getContext("2d");
+      layer.scale(canvas.width / width, canvas.width / width);
+      for (const point of points) {
+        const [x, y] = at(point);
+        layer.fillStyle = kept.regions === "none" ? `rgb(${rgbOf(axes, point)})` : "rgba(0,0,0,0.35)";
+        layer.fillRect(x - 1.5, y - 1.5, 3, 3);
+      }
     }
+    context.drawImage(kept.points, 0, 0, width, width);
     context.strokeStyle = theme.faint;
     context.lineWidth = 1;
     context.strokeRect(0.5, 0.5, width - 1, width - 1);

@@ -215,17 +215,27 @@ class RoundingPlane(LessonWidget):
     def picture(self) -> bytes:
         """Return truth and bf16 at offset 4 side by side as PNG."""
         register_font()
-        z, codes = _grid(self.codes, 4)
-        truth, found = _brute_force(z, codes), search_in(torch.bfloat16, z, codes)
         with mpl.rc_context(STYLE):
-            fig = Figure(figsize=(5.2, 2.8))
-            pairs = ((truth, "正确 the truth"), (found, "bf16 + 4"))
-            for ax, (indices, title) in zip(fig.subplots(1, 2), pairs, strict=True):
-                ax.imshow(colours_of(self.codes)[indices].view(GRID, GRID, 3).numpy())
-                rows, columns = (indices != truth).view(GRID, GRID).numpy().nonzero()
-                ax.plot(columns[::6], rows[::6], "x", color=COLOURS["black"], markersize=3, markeredgewidth=0.8)
-                ax.set(title=title, xticks=[], yticks=[])
-            return png(fig)
+            return png(draw_broken_regions(self.codes, Figure(figsize=(5.2, 2.8))))
+
+
+def draw_broken_regions(codes: Tensor, figure: Figure | None = None) -> Figure:
+    """Draw who wins everywhere on the plane: the truth, and what bf16 gives once all has moved by 4; × are errors.
+
+    Args:
+        codes: (K, 2).
+        figure: where to draw; a new one otherwise.
+    """
+    figure = plt.figure(figsize=(4.2, 2.3)) if figure is None else figure
+    z, moved = _grid(codes, 4)
+    truth, found = _brute_force(z, moved), search_in(torch.bfloat16, z, moved)
+    pairs = ((truth, "正确 the truth"), (found, "bf16 + 4"))
+    for ax, (indices, title) in zip(figure.subplots(1, 2), pairs, strict=True):
+        ax.imshow(colours_of(codes)[indices].view(GRID, GRID, 3).numpy())
+        rows, columns = (indices != truth).view(GRID, GRID).numpy().nonzero()
+        ax.plot(columns[::6], rows[::6], "x", color=COLOURS["black"], markersize=3, markeredgewidth=0.8)
+        ax.set(title=title, xticks=[], yticks=[])
+    return figure
 
 
 def _grid(codes: Tensor, offset: float) -> tuple[Tensor, Tensor]:

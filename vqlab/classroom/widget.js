@@ -180,9 +180,12 @@ function plane(low, high, label) {
       [x, y] = point.map(inside);
       const share = (distance) => `${((distance / (high - low)) * 100).toFixed(3)}cqw`; // of the box's width
       grip.style.transform = `translate(${share(x - low)}, ${share(high - y)})`; // left and top would lay out the page
+      say();
+    };
+    const say = soon(() => {
       grip.setAttribute("aria-valuenow", x.toFixed(2));
       grip.setAttribute("aria-valuetext", `x ${x.toFixed(2)}, y ${y.toFixed(2)}`);
-    };
+    });
     const go = (point) => {
       place(point);
       move([x, y]);
