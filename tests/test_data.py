@@ -7,7 +7,7 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 import vqlab
-from vqlab import DummyDataset, crops, digits, held_out_photo, load_photo, photos, to_uint8
+from vqlab import DummyDataset, crops, digits, held_out_photo, load_photo, photos, tiles, to_uint8
 
 
 def png(pixels, **options):
@@ -164,3 +164,14 @@ def test_package_is_light_and_complete():
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"matplotlib", "ipywidgets", "anywidget", "IPython", "skimage", "sklearn", "PIL"} & set(loaded)
     assert all(hasattr(vqlab, name) for name in vqlab.__all__)
+
+
+def test_tiles_are_the_photograph_cut_row_by_row():
+    photo = torch.arange(2 * 5 * 7).view(1, 2, 5, 7)
+    squares = tiles(photo, 2)
+    assert squares.shape == (2 * 3, 2, 2, 2)
+    assert torch.equal(squares[1], photo[0, :, 0:2, 2:4]) and torch.equal(squares[3], photo[0, :, 2:4, 0:2])
+    with pytest.raises(ValueError, match=r"at least 8 × 8 pixels, got \(1, 2, 5, 7\)"):
+        tiles(photo, 8)
+    with pytest.raises(ValueError, match="expected a photo"):
+        tiles(photo[0], 2)

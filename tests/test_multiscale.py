@@ -55,6 +55,9 @@ def random_quantizer(patch_nums=(1, 2, 3, 4), *, seed=0, **settings):
     quantizer = MultiScaleQuantizer(24, 6, patch_nums, **settings)
     with torch.no_grad():
         quantizer.embedding.weight.normal_()
+        for phi in quantizer.phis:  # as if trained: no identity
+            phi.weight.normal_(std=0.1)
+            phi.bias.normal_(std=0.1)
     return quantizer
 
 
@@ -97,6 +100,19 @@ def test_phi_is_the_mixture_it_says():
     quantizer = random_quantizer(phi_ratio=0.25)
     phi, x = quantizer.phis[0], torch.randn(2, 6, 5, 5)
     assert torch.allclose(phi(x), 0.75 * x + 0.25 * F.conv2d(x, phi.weight, phi.bias, padding=1), atol=1e-6)
+
+
+def test_phi_starts_as_the_identity():
+    x = torch.randn(2, 6, 5, 5)
+    assert close(MultiScaleQuantizer(24, 6, (1, 2)).phis[0](x), x)
+
+
+def test_loaded_codes_are_not_replaced_by_a_kmeans_start(golden):
+    size = golden["embedding_weight"].shape
+    loaded = MultiScaleQuantizer.from_var_state_dict(golden.state, golden.patch_nums,
+                                                     codebook=Codebook(*size, kmeans_start=True))
+    loaded.train()(golden["f"])
+    assert torch.equal(loaded.embedding.weight, golden["embedding_weight"])
 
 
 def test_a_published_tokenizer_loads_whole_or_not_at_all(golden):

@@ -112,6 +112,18 @@ def test_command_line_trains_and_saves(tmp_path):
     assert [file.name for file in (tmp_path / "new" / "folder").iterdir()] == ["model.safetensors"]
 
 
+def test_command_line_trains_words_by_scale(tmp_path, capsys):
+    assert main(["photos", "--seconds", "2", "--patch-nums", "1", "2", "8", "--out", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert re.search(r"the held-out cat comes back at \d+\.\d\d dB, perplexity \d+, \d+ of 512 codes", printed)
+    rows = re.findall(r"up to +(\d+) × \d+ +(\d+\.\d\d) dB, perplexity +\d+, +\d+ codes among (\d+) words", printed)
+    tiles_of_the_cat = (300 // 32) * (451 // 32)
+    assert [(int(side), int(words)) for side, _, words in rows] == [
+        (1, tiles_of_the_cat), (2, 4 * tiles_of_the_cat), (8, 64 * tiles_of_the_cat)]
+    assert rows[-1][1] in printed.splitlines()[0]
+    assert load(tmp_path / "model.safetensors").quantize.sizes == ((1, 1), (2, 2), (8, 8))
+
+
 def test_interrupting_the_command_line_keeps_what_was_learnt(tmp_path):
     command = [sys.executable, "-m", "vqlab.train", "photos", "--seconds", "600", "--out", str(tmp_path)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -130,6 +142,8 @@ def test_interrupting_the_command_line_keeps_what_was_learnt(tmp_path):
     (["photos", "--seconds", "0", "--out", "x"], "seconds above 0, got 0"),
     (["cats", "--out", "x"], "invalid choice: 'cats'"),
     (["photos"], "required: --out"),
+    (["photos", "--patch-nums", "2", "1", "--out", "x"], "--patch-nums: expected patch_nums to be increasing"),
+    (["photos", "--patch-nums", "1", "500", "--out", "x"], "--patch-nums: expected pictures of at least 2000 × 2000"),
 ])
 def test_command_line_says_what_is_wrong(arguments, message, capsys):
     with pytest.raises(SystemExit):

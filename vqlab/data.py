@@ -78,6 +78,26 @@ def crops(pictures: dict[str, Tensor], batch_size: int = 8, size: int = 64, *,
         yield torch.stack(batch)
 
 
+def tiles(photo: Tensor, size: int = 64) -> Tensor:
+    """A photograph cut into squares, row by row; what fills no whole square at the right and bottom is left out.
+
+    Args:
+        photo: (1, C, H, W).
+        size: of a square, in pixels.
+
+    Returns:
+        (number of squares, C, size, size).
+
+    Raises:
+        ValueError: not one photograph, or smaller than one square.
+    """
+    if photo.ndim != 4 or len(photo) != 1 or min(photo.shape[2:]) < size or size < 1:
+        raise ValueError(f"expected a photo (1, C, H, W) of at least {size} × {size} pixels, "
+                         f"got {tuple(photo.shape)}")
+    squares = photo[0].unfold(1, size, size).unfold(2, size, size)  # (C, rows, columns, size, size)
+    return squares.flatten(1, 2).transpose(0, 1).contiguous()
+
+
 def digits(size: int = 16) -> tuple[Tensor, Tensor]:
     """The 1797 handwritten digits of scikit-learn, enlarged from 8 × 8 pixels.
 
