@@ -1,7 +1,8 @@
 """Words by scale beside words of one scale, trained equally long: ``python tests/bench/scales.py``
 
 Both learn from the same crops, in turn, per seed; then the held-out cat, cut into tiles of 64 × 64 pixels, comes
-back: its dB (all tiles as one picture) after each scale, and how many of the 512 codes the scales use on training crops.
+back: its dB (all tiles as one picture) after each scale, and how many of the 512 codes each scale uses on training
+crops.
 """
 
 import argparse
