@@ -8,25 +8,28 @@
 # **大约 35 分钟，你会：**
 #
 # 1. 看到欧氏、余弦、点积为同一个查询选出三个不同的码字，并知道它们何时一致；
-# 2. 把 ‖x − e‖² 拆成三项，知道每一项的用处，并量出四种算法的内存和时间；
+# 2. 把 ‖x − e‖² 拆成三项，量出四种算法的内存和时间；
 # 3. 让舍入误差选出错误的码字，再把它修好。
+#
+# 最后一幅画就在下面：同一个码本，只是整体平移了 4，bf16 就把平面撕碎了。
 #
 # </div>
 # <div lang="en">
 #
-# **Question:** to quantize is to take the nearest code. But how many ways are there to be near, and how is it computed
-# fast, in little memory, and without error?
+# **Question:** to quantize is to take the nearest code. How many ways are there to be near, and how is it computed fast,
+# small and without error?
 #
 # **In about 35 minutes you will:**
 #
-# 1. see Euclid, cosine and dot product choose three different codes for one query, and learn when they agree;
-# 2. take ‖x − e‖² apart into three terms, know what each is for, and measure what four ways to compute it cost;
+# 1. see Euclid, cosine and dot product choose three codes for one query, and learn when they agree;
+# 2. take ‖x − e‖² apart into three terms, and measure what four ways to compute it cost;
 # 3. let rounding choose the wrong code, and repair it.
+#
+# The picture it ends on is below: one codebook, moved by 4, and bf16 tears the plane to pieces.
 #
 # </div>
 
 # %%
-import matplotlib.pyplot as plt
 import torch
 import torch.nn.functional as F
 
@@ -34,6 +37,13 @@ from vqlab import classroom, held_out_photo, kmeans, nearest_code, photos, psnr
 from vqlab.classroom import Option, Predict, Question, Quiz, check
 
 classroom.start()
+
+# %% jupyter={"source_hidden": true}
+colours = classroom.colour_plane(photos()["china"])[::100]
+classroom.show(classroom.draw_broken_regions(kmeans(colours, 7, generator=torch.Generator().manual_seed(7))),
+               "颜色平面按获胜的码字涂色：左边是正确的七块区域，右边是平移 4 之后 bf16 的答案，区域破碎。",
+               "The plane of colours, painted by winning code: left the seven true regions, right bf16's answer after a move "
+               "by 4, in pieces.")
 
 # %% [markdown]
 # ## 1. 三种距离，三个赢家 · Three distances, three winners
@@ -101,7 +111,7 @@ same = Predict(
     options=[("一个：它们总是一致", "one: they always agree"), ("两个", "two"), ("三个", "three")])
 same
 
-# %%
+# %% jupyter={"source_hidden": true}
 chosen = [int(search(query, codes)) for search in (nearest_code, by_cosine, by_dot)]
 print("euclid, cosine, dot:", chosen)
 same.reveal(len(set(chosen)) - 1, (
@@ -147,6 +157,8 @@ plane
 # </div>
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+import matplotlib.pyplot as plt
+
 small = china[:, ::5, ::5]
 colours = small.flatten(1).t()  # (N, 3)
 palette = kmeans(colours, 16, generator=torch.Generator().manual_seed(0))
@@ -155,7 +167,7 @@ pictures = {name: palette[search(colours, palette)].t().reshape(small.shape)
 decibels = {name: psnr(picture[None], small[None]).item() for name, picture in pictures.items()}
 euclid, cosine, dot = decibels.values()
 assert euclid > cosine + 3 > dot + 3
-figure, axes = plt.subplots(2, 2, figsize=(4.8, 3.6))
+figure, axes = plt.subplots(2, 2, figsize=(4.4, 3.3))
 titles = ["原图 original"] + [f"{name}, {value:.0f} dB" for name, value in decibels.items()]
 classroom.draw_images([small, *pictures.values()], titles, axes.flat)
 classroom.show(figure, "同一张寺庙照片四次：原图；欧氏量化，几乎一样；余弦量化，明暗错乱；点积量化，只剩刺眼的几种颜色。",
@@ -289,7 +301,7 @@ dropped
 terms = classroom.ExpansionPlane(pixels, codes, query=query[0].tolist())
 terms
 
-# %%
+# %% jupyter={"source_hidden": true}
 cross = -2 * query @ codes.t()  # (1, K)
 with_codes = cross + codes.square().sum(dim=1)
 whole = with_codes + query.square().sum(dim=1, keepdim=True)
@@ -334,18 +346,6 @@ def squared_distances(z, codebook):
 
 check("01.expansion", squared_distances)
 
-
-# %% [markdown]
-# <div lang="zh">
-#
-# 参考答案在下一格，点开即可看到。
-#
-# </div>
-# <div lang="en">
-#
-# A solution is in the next cell; open it to see.
-#
-# </div>
 
 # %% jupyter={"source_hidden": true}
 def squared_distances_solution(z, codebook):
@@ -431,7 +431,7 @@ memory_guess = Predict(
     minimum=0, maximum=1024, step=1, unit=("MiB", "MiB"))
 memory_guess
 
-# %%
+# %% jupyter={"source_hidden": true}
 N, K, D = 1024, 256, 64
 difference = N * K * D * 4 / 2**20  # 4 bytes a number
 table = N * K * 4 / 2**20
@@ -469,7 +469,7 @@ classroom.show(figure, "两组横条：四种算法的内存峰值和时间。br
 #
 # </div>
 
-# %% tags=["nbval-ignore-output"]
+# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 many = torch.randn(16 * N, D, generator=torch.Generator().manual_seed(3))
 growth = {name: classroom.peak_memory(searches[name], many, book) / 2**20 / memory[name]
           for name in ("formula", "cdist", "nearest_code")}
@@ -503,6 +503,8 @@ x, e = torch.tensor(10000.0), torch.tensor([10000.5, 10003.0])
 print("difference:", (x - e).square().tolist())
 print("expansion: ", (x * x + e * e - 2 * x * e).tolist())
 print("gap between float32 numbers near 1e8:", torch.finfo(torch.float32).eps * 2**26)
+
+# %% jupyter={"source_hidden": true}
 rounding.reveal(2, ("三项都约一亿，那里相邻的 float32 相差 8。大数相减，有用的小数位早已舍掉：灾难性抵消。",
                     "Each term is about 1e8, where float32 numbers are 8 apart. The digits that matter were rounded away "
                     "before the subtraction: catastrophic cancellation."))
@@ -520,10 +522,11 @@ rounding.reveal(2, ("三项都约一亿，那里相邻的 float32 相差 8。大
 #
 # </div>
 
-# %%
+# %% tags=["nbval-ignore-output"]
 a, b = torch.tensor([[512695.0]]), torch.tensor([[512804.0]])
-print(" 1 row: ", torch.cdist(a, b)[0].item())
-print("26 rows:", torch.cdist(a.repeat(26, 1), b)[0].item())
+one, many = torch.cdist(a, b)[0].item(), torch.cdist(a.repeat(26, 1), b)[0].item()
+print(f"1 row: {one:.0f}, 26 rows: {many:.0f}")
+assert one == 109 and abs(many - 109) > 10
 
 # %% [markdown]
 # <div lang="zh">
@@ -552,6 +555,12 @@ print("26 rows:", torch.cdist(a.repeat(26, 1), b)[0].item())
 precision = classroom.RoundingPlane(codes)
 precision
 
+# %% jupyter={"source_hidden": true}
+for dtype in (torch.float32, torch.bfloat16, torch.float16):
+    limits = torch.finfo(dtype)
+    digits = torch.tensor(2 / limits.eps).log10().item()  # of the largest whole numbers without gaps
+    print(f"{dtype}: {digits:.1f} 位 digits, 最大 largest {limits.max:.5g}")
+
 # %% [markdown]
 # <div lang="zh">
 #
@@ -573,7 +582,7 @@ repaired = Predict(
 repaired
 
 
-# %%
+# %% jupyter={"source_hidden": true}
 def patches(photo, number):
     every = photo.unfold(1, 4, 4).unfold(2, 4, 4).permute(1, 2, 0, 3, 4).reshape(-1, 48)
     return every[torch.randperm(len(every), generator=torch.Generator().manual_seed(0))[:number]]
@@ -628,7 +637,7 @@ repaired.reveal(1, ("平移的危害三种都消除了，但 bf16 和 fp16 的�
 #
 # </div>
 
-# %%
+# %% jupyter={"source_hidden": true}
 centred, codes_centred = features - features.mean(dim=0), patch_codes - features.mean(dim=0)
 scores = codes_centred.square().sum(dim=1) - 2 * centred @ codes_centred.t()  # step 2, without ‖x‖²
 size = centred.norm(dim=1) + codes_centred.norm(dim=1).max()
@@ -720,8 +729,8 @@ Quiz([
     ]),
     Question(("模型整体用 bf16 训练，搜索应该怎么算？", "A model trains in bf16. How should the search run?"), [
         Option(("也用 bf16，居中就行", "in bf16 too, centred"), False,
-               ("居中去掉了平移的危害，但 bf16 只有约 3 位有效数字，仍会选错几个百分点。",
-                "Centring undoes the offset, but bf16 has about 3 digits: a few percent stay wrong.")),
+               ("居中去掉了平移的危害，但 bf16 只有大约 2 位有效数字，仍会选错几个百分点。",
+                "Centring undoes the offset, but bf16 has about 2 digits: a few percent stay wrong.")),
         Option(("转成 fp16", "in fp16"), False,
                ("位数多一点，但大于 65504 就溢出。", "A few more digits, but beyond 65504 it overflows.")),
         Option(("转成 float32，居中，近似打平的再用 float64 裁定", "in float32, centred, near ties settled in float64"), True,

@@ -11,7 +11,7 @@
 # 2. 一步步走 Lloyd 算法，看失真为什么从不上升，又为什么会停在不好的地方；
 # 3. 把照片画成 K 种颜色，画出码率—失真曲线，再弄清 argmin 为什么没有斜率。
 #
-# 最后一幅画：同一张照片，比特越多，分贝越高，而且可以算出高多少。
+# 要走到的画：同一张照片，用 2、16、256 种颜色。比特越多，分贝越高。
 #
 # </div>
 # <div lang="en">
@@ -24,7 +24,7 @@
 # 2. walk through Lloyd's algorithm, see why distortion never rises, and why it may still stop in a bad place;
 # 3. paint a photograph in K colours, draw its rate–distortion curve, and find out why argmin has no slope.
 #
-# The last picture: one photograph, more bits, more decibels, and a rule for how many more.
+# The picture it leads to: one photograph in 2, 16 and 256 colours, with more decibels for more bits.
 #
 # </div>
 
@@ -35,6 +35,14 @@ from vqlab import DummyDataset, classroom, kmeans, nearest_code, photos, psnr
 from vqlab.classroom import Option, PalettePlayer, Predict, Question, Quiz, VoronoiPlane, distortion, lloyd_step
 
 classroom.start()
+
+# %% jupyter={"source_hidden": true}
+photo = classroom.small_photo(photos()["astronaut"], 128)
+ax = classroom.draw_images([classroom.repaint(photo, kmeans(photo.flatten(1).T[::4], size, 5, generator=torch.Generator()))
+                            for size in (2, 16, 256)], ["K = 2", "K = 16", "K = 256"])[0]
+ax.figure.set_size_inches(5.4, 2)
+classroom.show(ax.figure, "宇航员的照片三次：用 2 种、16 种、256 种颜色，越来越像。",
+               "The astronaut three times: in 2, 16 and 256 colours, ever more alike.")
 
 # %% [markdown]
 # ## 1. 拖动码字 · Drag the codes
@@ -121,7 +129,7 @@ border.reveal(1, because=("到两个码字一样远的点，在它们连线的�
 #
 # </div>
 
-# %% tags=["nbval-ignore-output"]
+# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 indices = nearest_code(plane.points, playground.codebook)  # (1000,)
 print(f"失真 distortion: {distortion(plane.points, playground.codebook):.4f}")
 print("每个码字的点数 points of each code:", torch.bincount(indices, minlength=6).tolist())
@@ -200,7 +208,7 @@ lloyd.reveal(1, because=("每一步都不升，可是三个起点停在不同的
 #
 # </div>
 
-# %%
+# %% jupyter={"source_hidden": true}
 codes = kmeans(plane.points, 6, iterations=0, generator=torch.Generator().manual_seed(1))  # the start alone
 for step in range(10):
     codes = lloyd_step(plane.points, codes)
@@ -247,7 +255,7 @@ player = PalettePlayer(photo, generator=torch.Generator().manual_seed(0))
 player
 
 
-# %% tags=["nbval-ignore-output"]
+# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 def quality(picture, palette):
     return psnr(classroom.repaint(picture, palette), picture).item()
 
@@ -309,7 +317,7 @@ assert min(learnt[5:]) > max(db for rate, db in curves["照片，网格 photo,",
 #
 # </div>
 
-# %% tags=["nbval-ignore-output"]
+# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 coffee = classroom.small_photo(photos()["coffee"], 128)
 own = kmeans(coffee.flatten(1).T.contiguous(), 64, generator=torch.Generator().manual_seed(0))
 print(f"咖啡，自己的调色板 its own palette: {quality(coffee, own):.1f} dB")
@@ -365,7 +373,7 @@ tie.reveal(2, because=("vqlab 的规则是平局取最小的索引，所以 5 �
 #
 # </div>
 
-# %%
+# %% jupyter={"source_hidden": true}
 def levels(x):
     return ((x + 1) * 127.5).round().double()  # 0 … 255
 
@@ -539,7 +547,6 @@ def my_distortion(z, codebook):  # (N, D), (K, D) -> a number
     ...
 
 
-# %%
 classroom.check("02.distortion", my_distortion)
 
 
@@ -568,7 +575,6 @@ def my_lloyd_step(z, codebook):  # (N, D), (K, D) -> (K, D)
     ...
 
 
-# %%
 classroom.check("02.lloyd_step", my_lloyd_step)
 
 
@@ -600,7 +606,6 @@ def my_rate(indices, palette):  # (H, W) int64, (K, 3) -> bits per pixel
     ...
 
 
-# %%
 classroom.check("02.rate", my_rate)
 
 

@@ -3,7 +3,7 @@
 #
 # <div lang="zh">
 #
-# **问题：** “选最近的码字”是一级台阶，没有斜率。那么梯度怎样走过去？编码器、码本、解码器，各由哪个损失推动？
+# **问题：** “选最近的码字”是一级台阶，没有斜率。那么梯度怎样走过去？
 #
 # **大约 40 分钟，你会：**
 #
@@ -11,12 +11,12 @@
 # 2. 让自动求导填一张表：哪个损失推动谁，β 管什么；
 # 3. 从梯度里抓出一个名气很大的 bug，并认识旋转技巧。
 #
-# 每个箭头、每个数字，都是 PyTorch 当场求导算出来的。最后一幅画：同一个码字的点，在两种梯度下怎样移动。
+# 每个箭头、每个数字，都是 PyTorch 当场求导算出来的。最后一幅画在下面：同一个码字的点，在两种梯度下各走一步。
 #
 # </div>
 # <div lang="en">
 #
-# **Question:** “choose the nearest code” is a step without a slope. How does a gradient pass it? Which loss moves what?
+# **Question:** “choose the nearest code” is a step without a slope. How does a gradient pass it?
 #
 # **In about 40 minutes you will:**
 #
@@ -24,20 +24,29 @@
 # 2. let autograd fill in which loss moves what, and see what β is for;
 # 3. find a famous bug from its gradients, and meet the rotation trick.
 #
-# Every arrow is differentiated by PyTorch on the spot. Last picture: one code's points under two gradients.
+# Every arrow is differentiated by PyTorch on the spot. The last picture is below: one code's points, two gradients.
 #
 # </div>
 
 # %%
-import matplotlib.pyplot as plt
 import torch
 from torch.nn.functional import mse_loss
 
-from vqlab import SimpleVQVAE, digits, nearest_code, rotation_trick, straight_through
-from vqlab import classroom
+from vqlab import SimpleVQVAE, classroom, digits, nearest_code, rotation_trick, straight_through
 from vqlab.classroom import Option, Predict, Question, Quiz
 
 classroom.start()
+
+# %% jupyter={"source_hidden": true}
+import matplotlib.pyplot as plt
+
+code = torch.tensor([1.0, 0.8])
+points = code + 0.25 * torch.randn(30, 2, generator=torch.Generator().manual_seed(0))
+figure, axes = plt.subplots(1, 2, figsize=(3.8, 2), sharey=True)
+for ax, way in zip(axes, (straight_through, rotation_trick), strict=True):
+    classroom.draw_step(way, points, code, 0.3 * code, ax)
+classroom.show(figure, "两幅图：直通的 30 个箭头完全一样；旋转技巧的箭头都指向原点。",
+               "Two panels: 30 identical arrows with straight-through; with the rotation trick all point to the origin.")
 
 # %% [markdown]
 # ## 1. 一级没有斜率的台阶 · A step with no slope
@@ -69,8 +78,7 @@ target = torch.tensor([[1.2, 0.1]])
 z_q = codebook[nearest_code(z_e, codebook)]
 loss = (z_q - target).square().sum() / 2
 loss.backward()
-print("z_e.grad =", z_e.grad)
-print("codebook.grad =", codebook.grad)
+print("z_e.grad =", z_e.grad, "\ncodebook.grad =", codebook.grad)
 
 # %% jupyter={"source_hidden": true}
 first.reveal(1, because=(
@@ -78,24 +86,23 @@ first.reveal(1, because=(
     "The index is an integer, and there the path ends: z_e gets nothing. All of it goes to the chosen code."))
 assert z_e.grad is None and codebook.grad[1].abs().sum() > 0
 
+for nudge in (0.001, 0.01, 0.1):
+    moved = z_e.detach() + torch.tensor([[nudge, 0.0]])
+    new_loss = (codebook[nearest_code(moved, codebook)] - target).square().sum() / 2
+    print(f"推 nudge {nudge}: 斜率 slope {((new_loss - loss) / nudge).item():.1f}")
+
 # %% [markdown]
 # <div lang="zh">
 #
-# 不是 PyTorch 偷懒。轻轻推一下 `z_e`，最近的还是同一个码字，损失一点不变：真正的斜率就是 0（第 2 课）。
+# 不是 PyTorch 偷懒。轻轻推一下 `z_e`，最近的还是同一个码字，损失一点不变：上一格量的斜率全是 0（第 2 课）。
 #
 # </div>
 # <div lang="en">
 #
 # PyTorch is not being lazy. Nudge `z_e` a little: the nearest code is still the same one, and the loss does not change at
-# all. The true slope is 0 (lesson 2).
+# all: the slopes measured above are 0 (lesson 2).
 #
 # </div>
-
-# %%
-for nudge in (0.001, 0.01, 0.1):
-    moved = z_e.detach() + torch.tensor([[nudge, 0.0]])
-    new_loss = (codebook[nearest_code(moved, codebook)] - target).square().sum() / 2
-    print(f"推 nudge {nudge}: 斜率 slope {((new_loss - loss) / nudge).item():.1f}")
 
 # %% [markdown]
 # ## 2. 直通那一行 · The straight-through line
@@ -196,7 +203,7 @@ share = Predict(("在 float32 里，百分之几的数与 z_q 不完全相等？
                 minimum=0, maximum=100, step=1, unit=("%", "%"))
 share
 
-# %%
+# %% jupyter={"source_hidden": true}
 z, q = torch.randn(2, 20_000, 64, generator=torch.Generator().manual_seed(0))
 percent = {}
 for dtype in (torch.float32, torch.float16, torch.bfloat16):
@@ -207,7 +214,6 @@ for dtype in (torch.float32, torch.float16, torch.bfloat16):
     exact = z_q + (z_e - z_e.detach())
     print(f"{'':15} 换个顺序 the other order: {'相等 equal' if torch.equal(exact, z_q) else '不相等 differ'}")
 
-# %% jupyter={"source_hidden": true}
 share.reveal(percent[torch.float32], because=(
     "三分之一以上。误差在 float32 里极小，在 bfloat16 里却能到 0.03：解码器看到的已不是码字本身。",
     "More than a third. The error is tiny in float32, but in bfloat16 it reaches 0.03: what the decoder sees is no longer "
@@ -263,12 +269,10 @@ losses = {
 parts = {"encoder": model.encoder, "codebook": model.quantize.embedding, "decoder": model.decoder}
 table = classroom.gradient_norms(losses, parts)
 
-classroom.draw_loss_table(table)
-classroom.show(plt.gcf(), "三行三列的表。重建损失推动编码器和解码器，码本损失只推动码本，承诺损失只推动编码器。",
+# %% jupyter={"source_hidden": true}
+classroom.show(classroom.draw_loss_table(table).figure, "三行三列的表。重建损失推动编码器和解码器，码本损失只推动码本，承诺损失只推动编码器。",
                "A table of three rows and columns. Reconstruction moves encoder and decoder, the codebook loss only the "
                "codebook, the commitment loss only the encoder.")
-
-# %% jupyter={"source_hidden": true}
 moves = {loss: [part for part, norm in row.items() if norm] for loss, row in table.items()}
 print(moves)
 assert moves == {"reconstruction": ["encoder", "decoder"], "codebook": ["codebook"], "commitment": ["encoder"]}
@@ -295,7 +299,7 @@ decoder_teaches.reveal(1, because=(
 #
 # </div>
 
-# %%
+# %% jupyter={"source_hidden": true}
 late = mse_loss(straight_through(z_e, z_q), z_e.detach())  # 想写的是 z_q · z_q was meant
 print(f"损失值 loss values: {losses['codebook'].item():.4f}, {late.item():.4f}")
 
@@ -303,8 +307,8 @@ to_encoder, = torch.autograd.grad(late, z_e, retain_graph=True)
 committed, = torch.autograd.grad(losses["commitment"], z_e, retain_graph=True)
 print("恰好是承诺损失梯度的反号 exactly minus the commitment's:", torch.allclose(to_encoder, -committed))
 
-classroom.draw_loss_table(classroom.gradient_norms({"codebook": losses["codebook"], "too late": late}, parts))
-classroom.show(plt.gcf(), "写对时只推动码本；写晚了，码本没有路，反而推动编码器。",
+ax = classroom.draw_loss_table(classroom.gradient_norms({"codebook": losses["codebook"], "too late": late}, parts))
+classroom.show(ax.figure, "写对时只推动码本；写晚了，码本没有路，反而推动编码器。",
                "Written right, it moves the codebook only; written too late, no path leads to the codebook and it moves the "
                "encoder instead.")
 
@@ -363,39 +367,35 @@ classroom.ChasePlayer(start)
 #
 # </div>
 
-# %% tags=["nbval-ignore-output"]
+# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 betas = (0, 0.1, 0.25, 0.5, 1, 2, 4)
 films = {beta: start.run(beta, 600) for beta in betas}
 figure = classroom.draw_betas(films)[0].figure
 classroom.show(figure, "左：β 越大，换码字越少。右：误差先低后高，β = 4 时最大。",
                "Left: the larger β, the fewer changes of code. Right: the error is low for moderate β and largest for β = 4.")
-
-# %% jupyter={"source_hidden": true}
 runaway.reveal(2, because=(
     "只要码字还没到目标，直通的梯度就一直同样大，z_e 走得再远也不减小。β 给它拴上了绳子。",
     "As long as its code is off the target, the straight-through gradient stays as large, however far z_e has run. β is "
     "the leash."))
 assert classroom.code_changes(films[0]) > 5 * classroom.code_changes(films[1])  # 太松 too loose
 assert films[4][-1].error() > 2 * films[1][-1].error()  # 太紧 too tight
+for beta in (1, 2, 4):
+    rest = films[beta][-1]
+    print(f"β = {beta}: 距离 × β / 误差 distance × β / error = {rest.gap() * beta / rest.error():.2f}")
 
 # %% [markdown]
 # <div lang="zh">
 #
 # 绳子有多长？静止时两份梯度抵消：$(z_q - t) + \beta (z_e - z_q) = 0$，所以 $z_e$ 到码字的距离是误差除以 β。
-# 让动画来验证：
+# 上面三行数验证了它。
 #
 # </div>
 # <div lang="en">
 #
 # How long is the leash? At rest the two gradients cancel: $(z_q - t) + \beta (z_e - z_q) = 0$, so the distance from $z_e$ to
-# its code is the error divided by β. Let the film confirm it:
+# its code is the error divided by β. The three lines above confirm it.
 #
 # </div>
-
-# %%
-for beta in (1, 2, 4):
-    rest = films[beta][-1]
-    print(f"β = {beta}: 距离 × β / 误差 distance × β / error = {rest.gap() * beta / rest.error():.2f}")
 
 # %% [markdown]
 # <div lang="zh">
@@ -527,17 +527,13 @@ classroom.GradientPlane({"straight_through(z_e, z_q)": straight_through, "rotati
 #
 # </div>
 
-# %% jupyter={"source_hidden": true}
-true_gradient.reveal(1, because=(
-    "第 1 节看过：真正的斜率几乎处处是 0。旋转技巧和直通一样，是另一种估计，只是保留了角度。",
-    "Section 1 showed it: the true slope is 0 almost everywhere. Like straight-through, the rotation trick is an "
-    "estimator; it keeps the angle."))
-
 # %% [markdown]
 # <div lang="zh">
 #
 # 差别在哪儿？取同一个码字的 30 个点，解码器给它们**同一个**梯度：上排顺着 $z_q$，下排逆着。
 # 每个箭头是走一步的路线。
+#
+# 再数一数：在 2、8、64 维里，走一步之后，1000 个点的散布（标准差）变成原来的几倍。
 #
 # </div>
 # <div lang="en">
@@ -545,9 +541,17 @@ true_gradient.reveal(1, because=(
 # What is the difference? Take 30 points of one code; the decoder sends them all the **same** gradient, along $z_q$ above,
 # against it below. Each arrow is one step.
 #
+# Then count, in 2, 8 and 64 dimensions: by what factor one step changes the spread (standard deviation) of 1000 points.
+#
 # </div>
 
-# %%
+# %% jupyter={"source_hidden": true}
+import matplotlib.pyplot as plt
+
+true_gradient.reveal(1, because=(
+    "第 1 节看过：真正的斜率几乎处处是 0。旋转技巧和直通一样，是另一种估计，只是保留了角度。",
+    "Section 1 showed it: the true slope is 0 almost everywhere. Like straight-through, the rotation trick is an "
+    "estimator; it keeps the angle."))
 code_vector = torch.tensor([1.0, 0.8])
 points = code_vector + 0.25 * torch.randn(30, 2, generator=torch.Generator().manual_seed(0))
 figure, axes = plt.subplots(2, 2, figsize=(5.6, 5.6), sharex=True, sharey=True)
@@ -557,21 +561,6 @@ for row, strength in zip(axes, (0.3, -0.3), strict=True):
 classroom.show(figure, "四幅图：直通时 30 个箭头完全一样；旋转时每个箭头沿着过原点的直线，上排朝原点，下排背着原点。",
                "Four panels. Straight-through: 30 identical arrows. Rotation: each arrow on its own line through the origin, "
                "towards it above, away from it below.")
-
-# %% [markdown]
-# <div lang="zh">
-#
-# 再数一数：走一步之后，这些点的散布（标准差）变成原来的几倍？平面上、8 维、64 维各做一次。
-#
-# </div>
-# <div lang="en">
-#
-# And count: after one step, by what factor has the spread (standard deviation) of the points changed? On the plane, in 8 and
-# in 64 dimensions.
-#
-# </div>
-
-# %%
 for size in (2, 8, 64):
     code_vector = torch.ones(size) / size**0.5
     points = code_vector + 0.3 * torch.randn(1000, size, generator=torch.Generator().manual_seed(0)) / size**0.5
@@ -623,20 +612,8 @@ for size in (2, 8, 64):
 # - The rotation trick, another estimator, keeps the angle and multiplies by ‖z_q‖ / ‖z_e‖.
 #
 # </div>
-
-# %% [markdown]
+#
 # ## 小测验 · Quiz
-#
-# <div lang="zh">
-#
-# 每个选项点开后都会说明理由，选错也没关系。
-#
-# </div>
-# <div lang="en">
-#
-# Every option explains itself once chosen; a wrong one does no harm.
-#
-# </div>
 
 # %% jupyter={"source_hidden": true}
 Quiz([

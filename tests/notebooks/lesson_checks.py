@@ -7,6 +7,8 @@ import jupytext
 import nbformat
 
 MAX_BYTES = 300_000
+MAX_CELLS = 60
+MAX_VISIBLE = 60  # lines of code that a learner sees
 MODULES = {"torch", "numpy", "matplotlib", "math", "io", "time"}  # beside vqlab and vqlab.classroom
 
 CJK = re.compile(r"[\u3400-\u9fff]")
@@ -156,6 +158,19 @@ def stored_problems(ipynb):
             problems.append(f"cell {number}: execution times")
         for output in cell.get("outputs", []):
             problems += [f"cell {number}: {problem}" for problem in output_problems(output)]
+    return problems
+
+
+def length_problems(ipynb):
+    """Check that a lesson is one: few enough cells, and few lines of code that a learner sees unfolded."""
+    cells = nbformat.reads(ipynb, as_version=4).cells
+    visible = sum(bool(line.strip()) for cell in cells if cell.cell_type == "code"
+                  and not cell.metadata.get("jupyter", {}).get("source_hidden") for line in cell.source.splitlines())
+    problems = []
+    if len(cells) > MAX_CELLS:
+        problems.append(f"{len(cells)} cells, expected at most {MAX_CELLS}")
+    if visible >= MAX_VISIBLE:
+        problems.append(f"{visible} visible lines of code, expected fewer than {MAX_VISIBLE}")
     return problems
 
 

@@ -140,3 +140,13 @@ def test_bad_storage_is_named():
     assert "Python version" in problems(language_info={"name": "python", "version": "3.11"})
     assert "execution times" in problems(new_code_cell("", metadata={"execution": {"busy": "now"}}))
     assert "300 kB, expected" in problems(new_markdown_cell("a" * 300_000))
+
+
+def test_a_long_lesson_is_named():
+    def problems(number, source, **metadata):
+        return checks.length_problems(notebook_of(*[new_code_cell(source, metadata=metadata) for _ in range(number)]))
+
+    assert problems(59, "x = 1\n\n") == []
+    assert problems(1, "x = 1\n" * 60) == ["60 visible lines of code, expected fewer than 60"]
+    assert problems(60, "x = 1\n" * 9, jupyter={"source_hidden": True}) == []
+    assert problems(61, "x = 1\n", jupyter={"source_hidden": True}) == ["61 cells, expected at most 60"]

@@ -11,6 +11,8 @@ ROOT = Path(__file__).parents[2]
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 TWINS = sorted((ROOT / "notebooks" / "py").glob("*.py"))
 
+LONG = {"00_start", "04_collapse"}  # a lesson that got short enough fails until its name is taken out
+
 each_lesson = pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.stem)
 
 
@@ -38,6 +40,13 @@ def test_every_text_is_in_both_languages(lesson):
 @each_lesson
 def test_stored_outputs(lesson):
     assert checks.stored_problems(lesson.read_text("utf-8")) == []
+
+
+@each_lesson
+def test_length(lesson, request):
+    if lesson.stem in LONG:
+        request.applymarker(pytest.mark.xfail(strict=True, reason="still to be shortened"))
+    assert checks.length_problems(lesson.read_text("utf-8")) == []
 
 
 @each_lesson

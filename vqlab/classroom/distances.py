@@ -216,7 +216,7 @@ class RoundingPlane(LessonWidget):
         """Return truth and bf16 at offset 4 side by side as PNG."""
         register_font()
         with mpl.rc_context(STYLE):
-            return png(draw_broken_regions(self.codes, Figure(figsize=(5.2, 2.8))))
+            return png(draw_broken_regions(self.codes, Figure(figsize=(4.2, 2.3))))
 
 
 def draw_broken_regions(codes: Tensor, figure: Figure | None = None) -> Figure:
@@ -226,7 +226,7 @@ def draw_broken_regions(codes: Tensor, figure: Figure | None = None) -> Figure:
         codes: (K, 2).
         figure: where to draw; a new one otherwise.
     """
-    figure = plt.figure(figsize=(4.2, 2.3)) if figure is None else figure
+    figure = plt.figure(figsize=(3.4, 1.9)) if figure is None else figure
     z, moved = _grid(codes, 4)
     truth, found = _brute_force(z, moved), search_in(torch.bfloat16, z, moved)
     pairs = ((truth, "正确 the truth"), (found, "bf16 + 4"))
