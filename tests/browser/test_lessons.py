@@ -12,9 +12,9 @@ LESSONS = [path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "noteboo
 
 @pytest.fixture(scope="module", params=LESSONS, ids=lambda path: Path(path).stem)
 def lesson(request, open_lesson):
-    """The lesson, run from top to bottom."""
+    """The lesson, run from top to bottom, its trainings cut short by their button."""
     lesson = open_lesson(request.param)
-    lesson.run_all(seconds=300)
+    lesson.run_all_stopping_trainings()
     return lesson
 
 
