@@ -56,6 +56,7 @@ torch.manual_seed(0)
 device = pick_device()
 cat = held_out_photo().to(device)
 
+# %% jupyter={"source_hidden": true}
 figure, axes = plt.subplots(figsize=(3.8, 2.7))
 classroom.draw_images([cat[0]], ["考题 the exam"], [axes])
 classroom.show(figure, "一只姜黄色小猫的脸，正看着镜头。", "The face of a ginger cat who looks into the camera.")
@@ -112,11 +113,12 @@ guess_bits.reveal(2, because=("16 个像素分一个词的 9 比特。", "Sixtee
 # %% tags=["nbval-ignore-output"]
 model = SimpleVQVAE(512, 8, quantizer=EMAVectorQuantizer(512, 8)).to(device)
 before = psnr(model.eval()(cat)[0], cat).item()
-face = cat[:, :, 40:200, 100:324]
+batches = crops(photos(), generator=torch.Generator().manual_seed(0))
 
+# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+face = cat[:, :, 40:200, 100:324]
 panel = classroom.TrainingPanel("训练", "Training", 60, {
     "psnr": ("峰值信噪比（dB）", "PSNR (dB)"), "perplexity": ("困惑度", "perplexity")})
-batches = crops(photos(), generator=torch.Generator().manual_seed(0))
 
 
 def look():
@@ -126,6 +128,7 @@ def look():
         return model.idxBl_to_img(words, size=face.shape[2:])[0]
 
 
+# %% tags=["nbval-ignore-output"]
 for record in panel.watch(fit(model, batches, seconds=60), preview=look):
     pass
 
@@ -162,7 +165,15 @@ for record in panel.watch(fit(model, batches, seconds=60), preview=look):
 # %% tags=["nbval-ignore-output"]
 words = model.img_to_idxBl(cat)
 again = model.idxBl_to_img(words, size=(height, width))
+after = psnr(again, cat).item()
+
+print(f"训练前 before training: {before:.1f} dB    训练后 after: {after:.1f} dB")
+assert torch.equal(words[0], model.img_to_idxBl(cat)[0])  # 同一张图，总是同样的词 the same picture, the same words
+assert after > before + 5 or record.seconds < 30  # 早停除外 unless stopped early
+
+# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 tokens = words[0].view(rows, columns).cpu()
+order = torch.bincount(tokens.flatten(), minlength=512).argsort(descending=True)  # the most frequent word first
 alike = torch.arange(512, device=device)[:, None].expand(-1, 25)  # each word among its like, 5 × 5 times:
 dictionary = model.idxBl_to_img([alike])[:, :, 8:12, 8:12].cpu()  # the 4 × 4 pixels in the middle
 
@@ -173,12 +184,6 @@ classroom.draw_images([again[0]], ["从词画回 from words alone"], axes[2:])
 classroom.show(figure, "左：原图；中：粗糙的词图，仍看得出猫脸；右：从词画回的猫，细毛变软，其余几乎一样。",
                "Left: the original. Middle: the coarse token map, the cat's face still visible. Right: the cat drawn "
                "from words, fine fur softened, the rest nearly the same.")
-
-# %% tags=["nbval-ignore-output"]
-after = psnr(again, cat).item()
-print(f"训练前 before training: {before:.1f} dB    训练后 after: {after:.1f} dB")
-assert torch.equal(words[0], model.img_to_idxBl(cat)[0])  # 同一张图，总是同样的词 the same picture, the same words
-assert after > before + 5 or record.seconds < 30  # 早停除外 unless stopped early
 
 # %% [markdown]
 # <div lang="zh">
@@ -194,10 +199,7 @@ assert after > before + 5 or record.seconds < 30  # 早停除外 unless stopped 
 #
 # </div>
 
-# %% tags=["nbval-ignore-output"]
-counts = torch.bincount(tokens.flatten(), minlength=512)
-order = counts.argsort(descending=True)
-
+# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 figure, (left, right) = plt.subplots(1, 2, figsize=(7.6, 2.7), width_ratios=[1, 2.1])
 classroom.draw_tokens(tokens[24:32, 36:46], dictionary, left, numbers=True).set_title("一角的词 words in one corner")
 classroom.draw_dictionary(dictionary, order[:256], right, columns=32).set_title("最常用的 256 个词 the 256 most frequent words")
@@ -242,6 +244,7 @@ def with_fewer_words(power):
         ("峰值信噪比（dB）", "PSNR (dB)"): f"{psnr(picture, face).item():.1f}"}
 
 
+# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 classroom.PictureExplorer(
     with_fewer_words,
     sliders=[classroom.Slider("power", "词数 = 2 的几次方", "words = 2 to the power", 0, 9, 1, 9)],
@@ -279,19 +282,21 @@ budget = rows * columns * 9 // 8  # bytes
 jpeg, spent = classroom.jpeg_within(cat[0].cpu(), budget)
 jpeg_db = psnr(jpeg, cat[0].cpu()).item()
 
+print(f"词 words: {budget} 字节 bytes, {after:.1f} dB    JPEG: {spent} 字节 bytes, {jpeg_db:.1f} dB")
+guess_jpeg.reveal(0 if jpeg_db > after else 1,
+                  because=(f"JPEG {jpeg_db:.1f} dB，词 {after:.1f} dB。", f"JPEG {jpeg_db:.1f} dB, words {after:.1f} dB."))
+assert spent <= budget
+
+# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 figure, axes = plt.subplots(1, 3, figsize=(7.6, 2.1))
 classroom.draw_images([picture[:, 40:200, 100:324] for picture in (cat[0], again[0], jpeg)],
                       ["原图 original", f"词 words: {after:.1f} dB", f"JPEG: {jpeg_db:.1f} dB"], axes)
 classroom.show(figure, "三张几乎一样的猫脸：原图、从词画回的、JPEG。词画的毛发软一些，JPEG 有细小的方块。",
                "Three faces of the cat that look nearly alike: the original, from words, JPEG. The words' fur is softer, JPEG has "
                "fine blocks.")
-print(f"词 words: {budget} 字节 bytes, {after:.1f} dB    JPEG: {spent} 字节 bytes, {jpeg_db:.1f} dB")
 effective = torch.log2(perplexity(tokens, 512)).item()
 print(f"常用的词若写得短，平均每词只要 {effective:.1f} 比特 "
       f"bits a word on average, if frequent words were written shorter")
-guess_jpeg.reveal(0 if jpeg_db > after else 1,
-                  because=(f"JPEG {jpeg_db:.1f} dB，词 {after:.1f} dB。", f"JPEG {jpeg_db:.1f} dB, words {after:.1f} dB."))
-assert spent <= budget
 
 # %% [markdown]
 # <div lang="zh">
@@ -329,13 +334,15 @@ with torch.no_grad():
     guess = model(noise)[0]
 grey = psnr(torch.zeros_like(noise), noise).item()  # 一片灰，一个词也不用 plain grey, not a word needed
 
+print(f"噪声 noise: {psnr(guess, noise).item():.1f} dB    一片灰 plain grey: {grey:.1f} dB    "
+      f"猫 cat: {after:.1f} dB")
+assert psnr(guess, noise).item() < grey + 2
+
+# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 figure = classroom.draw_images([noise[0], guess[0]], ["噪声 noise", "画回 from words"])[0].figure
 figure.set_size_inches(3.4, 1.9)
 classroom.show(figure, "左：彩色噪声；右：从词画回的模糊斑点，和左边不像。",
                "Left: coloured noise. Right: blurred spots drawn from words, unlike the left.")
-print(f"噪声 noise: {psnr(guess, noise).item():.1f} dB    一片灰 plain grey: {grey:.1f} dB    "
-      f"猫 cat: {after:.1f} dB")
-assert psnr(guess, noise).item() < grey + 2
 
 # %% [markdown]
 # ## 小测验 · Quiz

@@ -34,7 +34,7 @@ def lesson(open_lesson):
 def test_stop_ends_training_early_and_the_rest_still_runs(lesson):
     """The fixture got there in 45 s, of 60 s of training: Stop was heard while the cell was busy."""
     assert lesson.errors() == []
-    printed = "".join(output["text"] for output in lesson.outputs(cell_with(lesson, "after = psnr("))
+    printed = "".join(output["text"] for output in lesson.outputs(cell_with(lesson, "训练后 after"))
                       if output["output_type"] == "stream")
     before, after = map(float, re.findall(r"([\d.]+) dB", printed))
     assert after > before  # what was learnt is kept
