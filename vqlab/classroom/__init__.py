@@ -17,6 +17,25 @@ from vqlab.classroom.argmin import (
 )
 from vqlab.classroom.chase import ChasePlayer, chase_start, code_changes, draw_betas, draw_chase
 from vqlab.classroom.codecs import jpeg_within
+from vqlab.classroom.collapse import (
+    REMEDIES,
+    CollapsePanel,
+    NoOpRestart,
+    RemedyBench,
+    Score,
+    SmallRun,
+    UndebiasedEMA,
+    codes_picture,
+    codes_plane,
+    dead_counts,
+    draw_codes,
+    draw_dead,
+    draw_entropy_price,
+    draw_runs,
+    remedied,
+    score,
+    unused_length,
+)
 from vqlab.classroom.distances import (
     DistancePlane,
     ExpansionPlane,
@@ -53,14 +72,15 @@ from vqlab.classroom.training import TrainingPanel
 from vqlab.classroom.widget import LessonWidget, binary
 
 __all__ = [
-    "COLOURS", "GLOSSARY", "STYLE", "ChasePlayer", "DistancePlane", "Exercise", "ExpansionPlane",
-    "GradientPlane", "LessonWidget", "Mistake", "Option", "PalettePlayer", "PictureExplorer", "Predict",
-    "Question", "Quiz", "RoundingPlane", "Slider", "Term", "TrainingPanel", "Verdict", "VoronoiPlane",
-    "bilingual", "binary", "black_boxes", "chase_start", "check", "code_changes", "colour_plane",
-    "colours_of", "distortion", "draw_betas", "draw_broken_regions", "draw_chase",
-    "draw_dictionary", "draw_images",
-    "draw_loss_table", "draw_price", "draw_rate_distortion", "draw_rounding", "draw_step", "draw_steps",
-    "draw_tokens", "draw_voronoi", "draw_winners", "gradient_norms", "grid_palette", "jpeg_within",
-    "language_switch", "lloyd_step", "missing_glyphs", "palette_rate", "peak_memory", "photo_plane", "png", "repaint",
-    "search_in", "show", "small_photo", "spread_after", "start", "sweep", "time_ratios", "use_style", "winners",
+    "COLOURS", "GLOSSARY", "REMEDIES", "STYLE", "ChasePlayer", "CollapsePanel", "DistancePlane", "Exercise",
+    "ExpansionPlane", "GradientPlane", "LessonWidget", "Mistake", "NoOpRestart", "Option", "PalettePlayer",
+    "PictureExplorer", "Predict", "Question", "Quiz", "RemedyBench", "RoundingPlane", "Score", "Slider", "SmallRun",
+    "Term", "TrainingPanel", "UndebiasedEMA", "Verdict", "VoronoiPlane", "bilingual", "binary", "black_boxes",
+    "chase_start", "check", "code_changes", "codes_picture", "codes_plane", "colour_plane", "colours_of",
+    "dead_counts", "distortion", "draw_betas", "draw_broken_regions", "draw_chase", "draw_codes", "draw_dead",
+    "draw_dictionary", "draw_entropy_price", "draw_images", "draw_loss_table", "draw_price", "draw_rate_distortion",
+    "draw_rounding", "draw_runs", "draw_step", "draw_steps", "draw_tokens", "draw_voronoi", "draw_winners",
+    "gradient_norms", "grid_palette", "jpeg_within", "language_switch", "lloyd_step", "missing_glyphs",
+    "palette_rate", "peak_memory", "photo_plane", "png", "remedied", "repaint", "score", "search_in", "show",
+    "small_photo", "spread_after", "start", "sweep", "time_ratios", "unused_length", "use_style", "winners",
 ]

@@ -18,7 +18,7 @@ from vqlab.classroom.font import register_font
 from vqlab.classroom.widget import LessonWidget, binary
 
 UPDATE_SECONDS = 0.15  # between two messages to the browser
-PREVIEW_SECONDS = 3.0  # between two preview pictures
+PREVIEW_SECONDS = 3.0  # between two preview pictures, where nothing else is said
 MOST_POINTS = 600  # of a curve; then every second one goes
 
 LINES = [COLOURS[name] for name in ("data", "codes", "wrong", "other")]
@@ -59,7 +59,7 @@ class TrainingPanel(LessonWidget):
         self.on_msg(self._asked)
 
     def watch(self, records: Iterable[Any], x: str = "seconds", y: str | Sequence[str] | None = None,
-              preview: Callable[[], Any] | None = None) -> Iterator[Any]:
+              preview: Callable[[], Any] | None = None, preview_seconds: float = PREVIEW_SECONDS) -> Iterator[Any]:
         """Show the panel, and pass on each record after drawing it.
 
         Ends early, without an error, when Stop or the notebook's interrupt button is pressed.
@@ -70,6 +70,7 @@ class TrainingPanel(LessonWidget):
             y: the fields to draw, out of ``series``; all of them by default.
             preview: called now and then, and at the end; returns an image, uint8 (H, W, 3) or
                 float (3, H, W) in [-1, 1].
+            preview_seconds: between two of its calls.
 
         Yields:
             Each record.
@@ -91,7 +92,7 @@ class TrainingPanel(LessonWidget):
                     fresh.append([float(_field(record, name)) for name in (x, *names)])
                     now = time.monotonic()
                     if now - updated >= UPDATE_SECONDS:
-                        if preview and now - pictured >= PREVIEW_SECONDS:
+                        if preview and now - pictured >= preview_seconds:
                             self._show(preview())
                             pictured = time.monotonic()
                         self._add(fresh)
