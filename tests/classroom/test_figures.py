@@ -1,7 +1,9 @@
 """Figures: same bytes, alt texts in both languages, closed after showing, pixel for pixel."""
 
 import logging
+import re
 import warnings
+from base64 import b64decode
 from io import BytesIO
 
 import matplotlib.pyplot as plt
@@ -94,3 +96,18 @@ def test_colours_differ_in_lightness_too():
         r, g, b = (int(COLOURS[name][i:i + 2], 16) for i in (1, 3, 5))
         return 0.2126 * r + 0.7152 * g + 0.0722 * b
     assert abs(light("data") - light("z_e")) > 50 and abs(light("data") - light("light")) > 50
+
+
+def test_a_plot_keeps_its_colours_in_fewer_bytes_and_a_photograph_becomes_jpeg():
+    ax = plt.subplots(figsize=(5, 3))[1]
+    ax.plot([0, 1], [0, 1], color=COLOURS["codes"], label="一条线 a line")
+    ax.legend()
+    stored = png(ax.figure)
+    kind, data = re.search(r"data:image/(\w+);base64,([^\"]+)", figures.picture_html(stored, "线 line")).groups()
+    small = b64decode(data)
+    assert kind == "png" and len(small) < 0.7 * len(stored)
+    before, after = (np.asarray(Image.open(BytesIO(each)).convert("RGB")).astype(int) for each in (stored, small))
+    assert np.abs(before - after).max() < 24 and np.abs(before - after).mean() < 0.5
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 60, 3), np.uint8))
+    noise.resize((240, 240)).save(photo := BytesIO(), "PNG")
+    assert "image/jpeg" in figures.picture_html(photo.getvalue(), "照片 photo")

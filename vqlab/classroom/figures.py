@@ -54,6 +54,8 @@ STYLE = {
     "lines.linewidth": 2,
 }
 
+PLOT_COLOURS = 3000  # a figure of lines and letters has fewer, a photograph more
+
 
 def use_style() -> None:
     """Apply `STYLE` to every figure made from now on, after registering its font."""
@@ -99,12 +101,16 @@ def show(fig: Figure, alt_zh: str, alt_en: str) -> None:
 
 
 def picture_html(picture: bytes, alt: str) -> str:
-    """Return a PNG as an `<img>` with its alt text, as JPEG where that is clearly smaller: photographs.
+    """Return a PNG as an `<img>` with its alt text: a plot with 256 colours, photographs as JPEG if clearly smaller.
 
     HTML, because neither JupyterLab nor nbconvert's default template gives an `image/png` output an alt text.
     """
-    kind, out = "png", BytesIO()
-    Image.open(BytesIO(picture)).convert("RGB").save(out, "JPEG", quality=70, optimize=True)
+    kind, image = "png", Image.open(BytesIO(picture)).convert("RGB")
+    if image.getcolors(PLOT_COLOURS):
+        palette = image.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        palette.save(out := BytesIO(), "PNG", optimize=True)
+        picture = min(picture, out.getvalue(), key=len)
+    image.save(out := BytesIO(), "JPEG", quality=70, optimize=True)
     if 1.3 * out.tell() < len(picture):
         kind, picture = "jpeg", out.getvalue()
     return f'<img alt="{escape(alt)}" src="data:image/{kind};base64,{b64encode(picture).decode()}">'
