@@ -67,6 +67,21 @@ from vqlab.classroom.gradients import (
 from vqlab.classroom.language import bilingual, language_switch, start
 from vqlab.classroom.predict import Predict
 from vqlab.classroom.quiz import Option, Question, Quiz
+from vqlab.classroom.scales import (
+    ScaleSpeller,
+    VarInputMap,
+    draw_errors,
+    draw_gain,
+    draw_lengths,
+    draw_spread,
+    draw_use,
+    errors_by_scale,
+    fit_quantizer,
+    random_quantizer,
+    shares_by_length,
+    spell,
+    use_by_scale,
+)
 from vqlab.classroom.tokens import draw_dictionary, draw_tokens
 from vqlab.classroom.training import TrainingPanel
 from vqlab.classroom.widget import LessonWidget, binary
@@ -74,13 +89,15 @@ from vqlab.classroom.widget import LessonWidget, binary
 __all__ = [
     "COLOURS", "GLOSSARY", "REMEDIES", "STYLE", "ChasePlayer", "CollapsePanel", "DistancePlane", "Exercise",
     "ExpansionPlane", "GradientPlane", "LessonWidget", "Mistake", "NoOpRestart", "Option", "PalettePlayer",
-    "PictureExplorer", "Predict", "Question", "Quiz", "RemedyBench", "RoundingPlane", "Score", "Slider", "SmallRun",
-    "Term", "TrainingPanel", "UndebiasedEMA", "Verdict", "VoronoiPlane", "bilingual", "binary", "black_boxes",
-    "chase_start", "check", "code_changes", "codes_picture", "codes_plane", "colour_plane", "colours_of",
-    "dead_counts", "distortion", "draw_betas", "draw_broken_regions", "draw_chase", "draw_codes", "draw_dead",
-    "draw_dictionary", "draw_entropy_price", "draw_images", "draw_loss_table", "draw_price", "draw_rate_distortion",
-    "draw_rounding", "draw_runs", "draw_step", "draw_steps", "draw_tokens", "draw_voronoi", "draw_winners",
-    "gradient_norms", "grid_palette", "jpeg_within", "language_switch", "lloyd_step", "missing_glyphs",
-    "palette_rate", "peak_memory", "photo_plane", "png", "remedied", "repaint", "score", "search_in", "show",
-    "small_photo", "spread_after", "start", "sweep", "time_ratios", "unused_length", "use_style", "winners",
+    "PictureExplorer", "Predict", "Question", "Quiz", "RemedyBench", "RoundingPlane", "ScaleSpeller", "Score",
+    "Slider", "SmallRun", "Term", "TrainingPanel", "UndebiasedEMA", "VarInputMap", "Verdict", "VoronoiPlane",
+    "bilingual", "binary", "black_boxes", "chase_start", "check", "code_changes", "codes_picture", "codes_plane",
+    "colour_plane", "colours_of", "dead_counts", "distortion", "draw_betas", "draw_broken_regions", "draw_chase",
+    "draw_codes", "draw_dead", "draw_dictionary", "draw_entropy_price", "draw_errors", "draw_gain", "draw_images",
+    "draw_lengths", "draw_loss_table", "draw_price", "draw_rate_distortion", "draw_rounding", "draw_runs",
+    "draw_spread", "draw_step", "draw_steps", "draw_tokens", "draw_use", "draw_voronoi", "draw_winners",
+    "errors_by_scale", "fit_quantizer", "gradient_norms", "grid_palette", "jpeg_within", "language_switch",
+    "lloyd_step", "missing_glyphs", "palette_rate", "peak_memory", "photo_plane", "png", "random_quantizer",
+    "remedied", "repaint", "score", "search_in", "shares_by_length", "show", "small_photo", "spell", "spread_after",
+    "start", "sweep", "time_ratios", "unused_length", "use_by_scale", "use_style", "winners",
 ]
