@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "browser"))
 from lab import FLAGS, LabServer, Lesson  # noqa: E402
 
 PAUSE = 200  # ms between two moves
+WARM_UP = 8  # moves of each control that do not count
 WATCH = """
 window.vqTimes = [];
 let since = 0, inFrame = false, armed = false;
@@ -69,8 +70,9 @@ def drag(lesson, control, moves):
     mouse.move(x, y)
     mouse.down()
     lesson.page.wait_for_timeout(300)
-    lesson.page.evaluate("vqTimes.length = vqInputs = 0")
-    for number in range(1, moves + 1):
+    for number in range(1 - WARM_UP, moves + 1):
+        if number == 1:
+            lesson.page.evaluate("vqTimes.length = vqInputs = 0")
         angle = 2 * np.pi * number / 17
         mouse.move(x + reach * (1 - np.cos(angle)) / 2, y + 25 * np.sin(angle))
         lesson.page.wait_for_timeout(PAUSE)
@@ -81,6 +83,12 @@ def drag(lesson, control, moves):
     if control.evaluate("e => e.tagName") == "INPUT":
         moves = lesson.page.evaluate("vqInputs")
     return times, moves - len(times)
+
+
+def report(cell, times, remark):
+    middle, late = np.percentile(times, (50, 95))
+    print(f"cell {cell:2d}  p50 {middle:5.1f} ms  p95 {late:5.1f} ms  "
+          f"{len(times):3d} moves drew, {remark}", flush=True)
 
 
 def main():
@@ -104,6 +112,7 @@ def main():
                 if not widget.locator("canvas").count():
                     continue  # a prediction or a quiz
                 lesson.page.wait_for_timeout(500)
+                figure = []
                 for control in widget.locator("input[type=range], .vq-handle").all():
                     if not control.is_visible():
                         continue
@@ -112,9 +121,10 @@ def main():
                     if not times:
                         print(f"cell {number:2d}  draws nothing itself  {name}", flush=True)
                         continue
-                    middle, late = np.percentile(times, (50, 95))
-                    print(f"cell {number:2d}  p50 {middle:5.1f} ms  p95 {late:5.1f} ms  "
-                          f"{len(times)} moves drew, {missed} did not  {name}", flush=True)
+                    figure += times
+                    report(number, times, f"{missed} did not  {name}")
+                if figure:
+                    report(number, figure, "the whole figure")
             lesson.close()
         finally:
             browser.close()
