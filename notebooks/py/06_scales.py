@@ -1,0 +1,794 @@
+# %% [markdown]
+# # 6. 尺度 · Scales
+#
+# <div lang="zh">
+#
+# **问题：** 只许写一个词，你会怎样描述一张照片？再许写 4 个、16 个、64 个、256 个呢？一张图由粗到细的拼写是什么样？
+#
+# **大约 40 分钟，你会：**
+#
+# 1. 拖着滑块看一张照片一个尺度一个尺度地写出来：每个尺度添了什么，还剩什么；
+# 2. 弄清误差为什么可能先升后降，φ 修补了什么；
+# 3. 看懂 VAR 用什么输入预测下一个尺度，再交换两张图的粗词。
+#
+# </div>
+# <div lang="en">
+#
+# **Question:** how would you describe a photograph in one token? And with 4, 16, 64, 256 more? What is a picture's spelling
+# from coarse to fine?
+#
+# **In about 40 minutes you will:**
+#
+# 1. drag a slider and watch a photograph being written scale by scale: what each adds, what remains;
+# 2. find out why the error may rise before it falls, and what φ repairs;
+# 3. see which inputs VAR predicts the next scale from, and swap the coarse tokens of two pictures.
+#
+# </div>
+
+# %%
+import matplotlib.pyplot as plt
+import torch
+from torch.nn.functional import interpolate
+
+from vqlab import (EMACodebook, MultiScaleQuantizer, SimpleVQVAE, bits_per_pixel, classroom, crops, fit, held_out_photo,
+                   nearest_code, photos, pick_device, psnr, tiles, usage)
+
+classroom.start()
+
+# %% [markdown]
+# ## 1. 五个尺度，一本词典 · Five scales, one dictionary
+#
+# <div lang="zh">
+#
+# *6 分钟。* 编码器把 64 × 64 像素变成 16 × 16 个向量 $f$。现在分五次写，每次一张方格的词：
+# 1 × 1、2 × 2、4 × 4、8 × 8、16 × 16，每次只写**还没说出来的**（残差）：
+#
+# 1. 把剩下的缩小到这个尺度（取平均），每格找最近的码字；
+# 2. 把码字放大到 16 × 16，过一遍 φ，得到 $h$；
+# 3. 加进 $\hat f$，从剩下的里减掉。
+#
+# </div>
+# <div lang="en">
+#
+# *6 minutes.* The encoder turns 64 × 64 pixels into 16 × 16 vectors $f$. Now we write five grids of words: 1 × 1, 2 × 2,
+# 4 × 4, 8 × 8, 16 × 16, each saying only **what has not been said** (the residual):
+#
+# 1. shrink what remains to this scale (means); find each cell's nearest code;
+# 2. enlarge the codes to 16 × 16, pass them through φ: that is $h$;
+# 3. add $h$ to $\hat f$, subtract it from what remains.
+#
+# </div>
+#
+# $$h_k = \varphi\big(\mathrm{up}(\mathrm{code}(\mathrm{down}(f - \hat f_{k-1})))\big), \qquad {\color{#009E73} \hat f_k} = {\color{#009E73} \hat f_{k-1}} + {\color{#E69F00} h_k}$$
+
+# %% tags=["nbval-ignore-output"]
+scales = (1, 2, 4, 8, 16)
+torch.manual_seed(0)
+codebook = EMACodebook(512, 8, kmeans_start=True, restart_below=0.03)
+model = SimpleVQVAE(512, 8, quantizer=MultiScaleQuantizer(512, 8, scales, codebook=codebook)).to(pick_device())
+cat = classroom.small_photo(held_out_photo()[0, :, :, 60:360], 64)
+
+panel = classroom.TrainingPanel("训练五个尺度", "Training five scales", 60, {"psnr": ("峰值信噪比（dB）", "PSNR (dB)")},
+                                caption=("没见过的猫", "the unseen cat"))
+batches = crops(photos(), generator=torch.Generator().manual_seed(0))
+
+
+def look():
+    return torch.cat(classroom.spell(model, cat).pictures[1:], dim=2)  # 五张并排 all five side by side
+
+
+for record in panel.watch(fit(model, batches, seconds=60), preview=look):
+    pass
+
+# %% [markdown]
+# <div lang="zh">
+#
+# 训练要一分钟，按 **停止** 可以提前结束，学到的都保留。右边的小图是考题：一只没见过的猫，写到第 1、2、3、4、5 个尺度。
+#
+# 一共多少个词？ 1 + 4 + 16 + 64 + 256。它们查的是**同一个**码本。
+#
+# </div>
+# <div lang="en">
+#
+# Training takes a minute; **Stop** ends it early, and what was learnt is kept. The little pictures on the right are the exam:
+# a cat never seen, written up to scale 1, 2, 3, 4, 5.
+#
+# How many tokens in all? 1 + 4 + 16 + 64 + 256. All are looked up in the **same** codebook.
+#
+# </div>
+
+# %%
+for count in (model.quantize.num_tokens, 16 * 16):
+    print(f"{count} 个词 tokens: {bits_per_pixel(count, 512, 64, 64):.2f} 比特/像素 bits per pixel")
+
+# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+exam = tiles(held_out_photo().to(pick_device()))  # 24 块 squares of 64 × 64
+pictures = model.idxBl_to_img(model.img_to_idxBl(exam), cumulative=True)
+decibels = [psnr(picture, exam).mean().item() for picture in pictures]
+print("没见过的猫，24 块的平均 the unseen cat, mean of 24 squares:")
+for n, db in zip(scales, decibels, strict=True):
+    print(f"  写到 up to {n:2} × {n:2}: {db:.1f} dB")
+assert torch.tensor(decibels).diff().min() > 0 or record.seconds < 20  # 早停除外 unless stopped early
+
+# %% [markdown]
+# ## 2. 每个尺度添了什么 · What each scale adds
+#
+# <div lang="zh">
+#
+# *8 分钟。* 先猜，再拖。
+#
+# </div>
+# <div lang="en">
+#
+# *8 minutes.* Guess first, then drag.
+#
+# </div>
+
+# %% jupyter={"source_hidden": true}
+guess_alone = classroom.Predict(
+    question=("把 8 × 8 那个尺度的 64 个词单独画出来，会看到什么？",
+              "Draw the 64 tokens of scale 8 × 8 alone. What will you see?"),
+    options=[("一张缩小到 8 × 8 的照片", "the photograph, shrunk to 8 × 8"),
+             ("灰底上的零碎：前三个尺度漏掉的", "scraps on grey: what the first three scales missed"),
+             ("纯噪声", "pure noise")])
+guess_alone
+
+# %% tags=["nbval-ignore-output"]
+flower = classroom.small_photo(photos()["flower"][:, :, 100:527], 64)
+cat_spelling, flower_spelling = classroom.spell(model, cat), classroom.spell(model, flower)
+classroom.ScaleSpeller({("没见过的猫", "the unseen cat"): cat_spelling,
+                        ("训练用过的花", "a flower from the training photos"): flower_spelling})
+
+# %% [markdown]
+# <div lang="zh">
+#
+# 上排是像素，下排是特征（三个主要方向当作红、绿、蓝）；中列和右列里，灰色就是“没有”。从 0 拖到 5：
+#
+# - 右列越来越灰，中列就是右列失去的那一份；
+# - 两个读数不同步：分贝看像素，百分数看特征。
+#
+# </div>
+# <div lang="en">
+#
+# The upper row is pixels, the lower one features (their three main directions as red, green and blue); in the middle and right
+# columns grey means “nothing”. Drag from 0 to 5:
+#
+# - the right column turns grey, and the middle one is what the right one lost;
+# - the two readings do not move in step: decibels look at pixels, the percentage at features.
+#
+# </div>
+
+# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+with torch.no_grad():
+    alone = [model.decoder((after - before)[None].to(pick_device()))[0].cpu()
+             for before, after in zip(cat_spelling.maps, cat_spelling.maps[1:], strict=False)]
+shrunk = [interpolate(cat[None], (n, n), mode="area")[0] for n in scales]
+figure, axes = plt.subplots(2, 5, figsize=(5.6, 3.1))
+classroom.draw_images(alone, [f"单独 alone\n{n} × {n}" for n in scales], axes[0])
+classroom.draw_images(shrunk, [f"缩小 shrunk\n{n} × {n}" for n in scales], axes[1])
+classroom.show(figure, "上排：每个尺度单独画出，1 × 1 是一片颜色，其余是灰底上的零碎。下排：照片真的缩小，8 × 8 就已是完整的小猫脸。",
+               "Above: each scale drawn alone; 1 × 1 is one colour, the others are scraps on grey. Below: the photograph "
+               "really shrunk; 8 × 8 is already a whole little cat.")
+guess_alone.reveal(1, because=(
+    "每个尺度只写残差。真正缩小的照片在下排：它把粗的又说了一遍，词就浪费了。",
+    "A scale writes only the residual. A photograph really shrunk, in the lower row, says the coarse part once more and "
+    "wastes its tokens."))
+
+# %% [markdown]
+# <div lang="zh">
+#
+# **记住：** VAR 的尺度不是缩小的照片，而是**残差**：
+# ${\color{#009E73} \hat f} = {\color{#E69F00} h_1} + \dots + {\color{#E69F00} h_5}$。所以粗词的错误，细词还能补；
+# 细词单独拿出来，什么也不是。
+#
+# </div>
+# <div lang="en">
+#
+# **Keep:** VAR's scales are not shrunken photographs but **residuals**:
+# ${\color{#009E73} \hat f} = {\color{#E69F00} h_1} + \dots + {\color{#E69F00} h_5}$. So finer tokens can still mend what
+# coarser ones got wrong, and on their own they are nothing.
+#
+# </div>
+
+# %% [markdown]
+# ## 3. 先变坏，再变好 · Worse before better
+#
+# <div lang="zh">
+#
+# *6 分钟。* 有人在 VAR 的仓库里问（issue #132）：误差为什么一个尺度一个尺度地**升高**，后来才降？
+# 拿一个什么也没学过的量化器试试：512 个随机码字，φ 关掉，输入是随机的 $f$。
+#
+# </div>
+# <div lang="en">
+#
+# *6 minutes.* Somebody asked in VAR's repository (issue #132): why does the error **rise** from scale to scale before it
+# falls? Take a quantizer that has learnt nothing: 512 random codes, φ off, and a random $f$.
+#
+# </div>
+
+# %% jupyter={"source_hidden": true}
+guess_rise = classroom.Predict(
+    question=("每个尺度都减去“最近的”码字。误差怎么可能升高？", "Every scale subtracts the *nearest* code. How can the error rise?"),
+    options=[("不可能：最近的码字总能减小误差", "it cannot: the nearest code always lowers it"),
+             ("最近的码字也可能比“什么都不减”更远", "even the nearest code may be farther off than subtracting nothing"),
+             ("是舍入误差", "rounding errors")])
+guess_rise
+
+# %%
+f = torch.randn(4, 8, 16, 16, generator=torch.Generator().manual_seed(0))
+errors = {}
+for name, zero_code in (("随机 random", False), ("再加零码字 with a zero code", True)):
+    quantizer = classroom.random_quantizer(512, 8, scales, zero_code=zero_code,
+                                           generator=torch.Generator().manual_seed(1))
+    errors[name] = classroom.errors_by_scale(quantizer, f)
+    print(name, [f"{error:.2f}" for error in errors[name]])
+
+# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+with torch.no_grad():
+    exam_features = model.encoder(exam)
+errors["训练过，没见过的猫 trained, unseen cat"] = classroom.errors_by_scale(model.quantize, exam_features)
+figure = classroom.draw_errors(errors, scales).figure
+classroom.show(figure, "三条折线。随机码本：从 1 先升到 1 以上，最后一个尺度才大降；多一个零码字：不再升；训练过的：每个尺度都降。",
+               "Three lines. Random codes: from 1 up above 1, and down only at the last scales; with one zero code added, no "
+               "rise; trained: down at every scale.")
+random, with_zero, trained = errors.values()
+guess_rise.reveal(1, because=(
+    "大格子的平均接近 0，而 512 个码字里没有一个接近 0：减去最近的，反而离得更远。加一个零码字，就可以“什么都不说”。",
+    "The mean over a large cell is near 0, and none of the 512 codes is: subtracting the nearest one leads away. With a zero "
+    "code a scale may “say nothing”."))
+assert max(random[1:4]) > 1.1 and random[5] < 0.5
+assert torch.tensor(with_zero).diff().max() < 0.01
+assert torch.tensor(trained).diff().max() < 0 or record.seconds < 20
+
+# %% [markdown]
+# <div lang="zh">
+#
+# **记住：** “最近”是在码字之间比，零不在其中。训练之后，码本里有长短不一的码字，短的留给细的尺度，
+# 误差才一路下降。所以先升后降不是代码的错，而是还没训练。
+#
+# </div>
+# <div lang="en">
+#
+# **Keep:** “nearest” compares codes with each other, and zero is not among them. Training gives the codebook codes of many
+# lengths, short ones for the fine scales, and the error falls all the way. So rising first is not a bug: it is a quantizer
+# that has not been trained.
+#
+# </div>
+
+# %% [markdown]
+# ## 4. φ 修补什么 · What φ repairs
+#
+# <div lang="zh">
+#
+# *6 分钟。* 放大会抹平细节。VAR 在放大之后加了一个小卷积，与原样各占一半：
+#
+# </div>
+# <div lang="en">
+#
+# *6 minutes.* Enlarging smooths details away. After it VAR applies a small convolution, half and half with the map as it was:
+#
+# </div>
+#
+# $$\varphi(x) = \tfrac12\, x + \tfrac12\, \mathrm{conv}_{3 \times 3}(x)$$
+
+# %% jupyter={"source_hidden": true}
+guess_phi = classroom.Predict(
+    question=("有 φ 和没有 φ 相比，哪个尺度之后误差降得最多（按比例）？",
+              "With φ and without: after which scale does the error fall most, in proportion?"),
+    options=[(f"{n} × {n}", f"{n} × {n}") for n in scales])
+guess_phi
+
+# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+with torch.no_grad():
+    features = torch.cat([model.encoder(next(batches).to(pick_device())) for _ in range(32)])
+phi = {name: classroom.errors_by_scale(classroom.fit_quantizer(features, scales, phi_ratio=ratio), exam_features)
+       for name, ratio in (("没有 φ without φ", 0), ("有 φ with φ", 0.5))}
+for name, values in phi.items():
+    print(name, [f"{value:.3f}" for value in values[1:]])
+
+# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+without, with_phi = phi.values()
+gain = [1 - b / a for a, b in zip(without[1:], with_phi[1:], strict=True)]
+figure = classroom.draw_gain(gain, scales).figure
+classroom.show(figure, "柱状图：φ 在每个尺度之后减少的误差；粗尺度只有百分之几，越细越多。",
+               "Bars: the error that φ removes after each scale; a few per cent at the coarse ones, more the finer they are.")
+best = gain.index(max(gain))
+guess_phi.reveal(best, because=(
+    f"在 {scales[best]} × {scales[best]} 之后少了 {100 * gain[best]:.0f} %。最后一个尺度根本没有放大，φ 在那里也有用："
+    "它让相邻的码字互相商量，抹去量化的毛刺。",
+    f"After {scales[best]} × {scales[best]} it is {100 * gain[best]:.0f} % less. The last scale is not enlarged at all, and φ "
+    "helps there too: neighbouring codes consult each other, which smooths the roughness of quantizing."))
+assert with_phi[5] < without[5] or record.seconds < 20
+
+# %% [markdown]
+# <div lang="zh">
+#
+# 这是公平的比较吗？编码器的特征不动，两个量化器从同样的种子开始，看同样的数据，各学 100 步，只差 φ。
+# 差别真实但不大；在我们的小图上，粗尺度几乎不受益。论文的消融在 256 × 256 的 ImageNet 上，尺度更多，放大更猛，
+# 不能直接拿来比。
+#
+# </div>
+# <div lang="en">
+#
+# Is the comparison fair? The encoder's features stay fixed; both quantizers start from one seed, see the same data and learn
+# for 100 steps; only φ differs. The difference is real but modest, and on our small maps the coarse scales hardly profit. The
+# paper works on ImageNet at 256 × 256, with more scales and stronger enlargement: not the same experiment.
+#
+# </div>
+
+# %% [markdown]
+# ## 5. 下一尺度的输入 · The input of the next scale
+#
+# <div lang="zh">
+#
+# *8 分钟。* VAR（第 7 课）一次预测一整个尺度。预测 8 × 8 的 64 个词，要有 64 格输入。输入是什么？
+# 不是 8 × 8 自己的词（那是答案），而是**到此为止的累积图** $\hat f$，缩到 8 × 8。
+#
+# </div>
+# <div lang="en">
+#
+# *8 minutes.* VAR (lesson 7) predicts a whole scale at once. To predict the 64 tokens of 8 × 8 it needs 64 inputs. Which? Not
+# the tokens of 8 × 8 themselves (they are the answer), but **the sum so far**, $\hat f$, shrunk to 8 × 8.
+#
+# </div>
+
+# %% jupyter={"source_hidden": true}
+guess_inputs = classroom.Predict(
+    question=("换成尺度 (2, 4, 8, 16)，共 340 个目标。var_input 给出几个向量？",
+              "With scales (2, 4, 8, 16) there are 340 targets. How many vectors does var_input give?"),
+    options=[("340", "340"), ("339，像语言模型那样错开一位", "339, shifted by one as in a language model"),
+             ("336", "336"), ("84", "84")])
+guess_inputs
+
+# %%
+for patch_nums in (scales, scales[1:]):
+    quantizer = MultiScaleQuantizer(512, 8, patch_nums)
+    idx_Bl = quantizer.encode(f)
+    targets, inputs = sum(words.shape[1] for words in idx_Bl), quantizer.var_input(idx_Bl).shape[1]
+    print(f"{str(patch_nums):17} 目标 targets {targets}, 输入 inputs {inputs} = {targets} − {patch_nums[0]}²")
+
+# %% jupyter={"source_hidden": true}
+guess_inputs.reveal(2, because=(
+    "第一个尺度之前什么也没有，它的 2 × 2 格由类别开头，不在 var_input 里：L − pn₀² = 340 − 4。从 1 × 1 开始时恰好也是少 1，"
+    "但道理不是“错开一位”。",
+    "Nothing comes before the first scale: its 2 × 2 places start from the class and are not in var_input: L − pn₀² = 340 − 4. "
+    "With 1 × 1 first it happens to be one fewer, but not because of a shift."))
+assert (targets, inputs) == (340, 336)
+
+# %% tags=["nbval-ignore-output"]
+classroom.VarInputMap(cat_spelling)
+
+# %% [markdown]
+# <div lang="zh">
+#
+# 上排是输入，下排是目标（用码字的颜色画）。点一个目标，或拖滑块：
+#
+# - 它的输入在正上方同一格：累积图，所以上排看得出猫，下排看不出；
+# - 同一尺度的格子互相看得到，更细的看不到：尺度内双向，尺度间因果。
+#
+# 真是这样吗？改动 4 × 4 的一个词，看哪些输入变了：
+#
+# </div>
+# <div lang="en">
+#
+# Above are the inputs, below the targets (in the colours of their codes). Click a target or drag a slider:
+#
+# - its input is straight above, in the same place: the sum so far, so the cat shows above, not below;
+# - the places of one scale see each other, finer ones are hidden: both ways within a scale, causal across scales.
+#
+# Is it really so? Change one token of 4 × 4 and see which inputs differ:
+#
+# </div>
+
+# %%
+words = model.img_to_idxBl(cat[None].to(pick_device()))
+changed = [scale.clone() for scale in words]
+changed[2][0, 5] = (changed[2][0, 5] + 1) % 512  # 第三个尺度的第 6 个词 the sixth token of the third scale
+before, after = (model.idxBl_to_var_input(each).split([4, 16, 64, 256], dim=1) for each in (words, changed))
+for n, a, b in zip(scales[1:], before, after, strict=True):
+    print(f"{n:2} × {n:2}:", "没变 the same" if torch.equal(a, b) else "变了 changed")
+
+# %% jupyter={"source_hidden": true}
+f_hat, steps = None, []
+for scale, indices in enumerate(words):  # 一个尺度一个尺度地生成 as if generated scale by scale
+    f_hat, following = model.quantize.next_input(scale, f_hat, indices)
+    steps.append(following)
+same = torch.equal(torch.cat(steps, dim=1), model.idxBl_to_var_input(words))
+print("逐尺度解码得到的输入与训练时逐位相同 inputs while decoding = inputs in training, bit by bit:", same)
+assert same and all(torch.equal(a, b) == (n <= 4) for n, a, b in zip(scales[1:], before, after, strict=True))
+
+# %% [markdown]
+# <div lang="zh">
+#
+# **记住：** 预测尺度 $k$ 的输入 = 更粗的所有尺度之和，缩到尺度 $k$ 的大小。
+# 目标 $L$ 个，输入 $L - \mathrm{pn}_0^2$ 个。自己的词从不出现在自己的输入里。
+#
+# </div>
+# <div lang="en">
+#
+# **Keep:** the input for scale $k$ = the sum of all coarser scales, shrunk to the size of scale $k$. There are $L$ targets and
+# $L - \mathrm{pn}_0^2$ inputs. A scale's own tokens are never in its own input.
+#
+# </div>
+
+# %% [markdown]
+# ## 6. 换掉粗词 · Swap the coarse tokens
+#
+# <div lang="zh">
+#
+# *5 分钟。* 粗词带着什么？把猫和花的前几个尺度对换，其余不动。
+#
+# </div>
+# <div lang="en">
+#
+# *5 minutes.* What do coarse tokens carry? Swap the first few scales of the cat and the flower, and leave the rest.
+#
+# </div>
+
+# %% jupyter={"source_hidden": true}
+guess_swap = classroom.Predict(
+    question=("猫的 341 个词里，把最粗的 21 个（1 + 4 + 16）换成花的。按分贝，结果更像谁？",
+              "Of the cat's 341 tokens, the 21 coarsest (1 + 4 + 16) are replaced by the flower's. In decibels, whom does "
+              "the result resemble more?"),
+    options=[("猫：94 % 的词还是它的", "the cat: 94 % of the tokens are still hers"), ("花", "the flower")])
+guess_swap
+
+# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+of_cat, of_flower = (model.img_to_idxBl(each[None].to(pick_device())) for each in (cat, flower))
+
+
+def swapped(number):
+    """The first scales of one, the rest of the other. 前几个尺度对换。"""
+    two = [model.idxBl_to_img(a[:number] + b[number:])[0].cpu() for a, b in ((of_flower, of_cat), (of_cat, of_flower))]
+    return two, {(f"左图对{zh}", f"left vs {en}"): f"{psnr(two[0], original).item():.1f} dB"
+                 for zh, en, original in (("猫", "cat", cat), ("花", "flower", flower))}
+
+
+classroom.PictureExplorer(
+    swapped, sliders=[classroom.Slider("number", "对换几个尺度", "scales swapped", 0, 5, 1, 1)],
+    pictures=[("花的粗 + 猫的细", "flower's coarse + cat's fine"), ("猫的粗 + 花的细", "cat's coarse + flower's fine")],
+    alt_zh="两张图：换一个尺度，颜色互换；换三四个，大的形状也换了，只剩对方的边缘。",
+    alt_en="Two pictures: one scale swapped, and they trade colours; three or four, and the large shapes are traded too, "
+           "with only the other's edges left.")
+
+# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+three = swapped(3)[0][0]
+closer = int(psnr(three, flower) > psnr(three, cat))
+print(f"对换三个尺度 three scales: 猫 cat {psnr(three, cat).item():.1f} dB, 花 flower {psnr(three, flower).item():.1f} dB")
+guess_swap.reveal(closer, because=(
+    "粗词管颜色和大的明暗，误差主要在那里；边缘还是猫的。词的个数不等于分量。",
+    "Coarse tokens carry colour and the large areas of light and dark, where most of the error is; the edges are still the "
+    "cat's. The number of tokens is not their weight."))
+assert closer == 1 or record.seconds < 20
+
+# %% [markdown]
+# ## 7. 谁用哪些词 · Who uses which words
+#
+# <div lang="zh">
+#
+# *5 分钟。* 五个尺度共用 512 个码字。每个尺度用到几个？数 64 块训练照片，再数 1024 块。
+#
+# </div>
+# <div lang="en">
+#
+# *5 minutes.* Five scales share 512 codes. How many does each use? Count over 64 crops of the training photographs, then over
+# 1024.
+#
+# </div>
+
+# %% jupyter={"source_hidden": true}
+guess_use = classroom.Predict(
+    question=("数 64 块照片。1 × 1 这个尺度的困惑度最高可能是多少？",
+              "Over 64 crops, what is the highest perplexity that scale 1 × 1 could possibly have?"),
+    options=[("512", "512"), ("64", "64"), ("1", "1")])
+guess_use
+
+# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+counted = [model.img_to_idxBl(next(batches).to(pick_device())) for _ in range(128)]  # 8 块一批 8 crops each
+for number in (64, 1024):
+    words = [torch.cat(scale)[:number] for scale in zip(*counted, strict=True)]
+    for n, use in zip(scales, classroom.use_by_scale(words, 512), strict=True):
+        print(f"{n:2} × {n:2}: {use.tokens:6} 个词 tokens, {use.codes:3} 个码字 codes, 困惑度 perplexity {use.perplexity:.0f}")
+    print(f"全部 all: {usage(torch.cat([scale.flatten() for scale in words]), 512).item():.1%}\n")
+
+# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+few = [torch.cat(scale)[:64] for scale in zip(*counted, strict=True)]
+figure, (left, right) = plt.subplots(1, 2, figsize=(6.6, 2.6))
+classroom.draw_use(classroom.use_by_scale(few, 512), 512, scales, left).set_title("64 块照片 64 crops")
+classroom.draw_lengths(classroom.shares_by_length(words, model.quantize.embedding.weight), scales, right)
+classroom.show(figure, "左：每个尺度用到的码字和困惑度，越细越多，1 × 1 的上限只有 64。右：1 × 1 多用长码字，细尺度多用短码字。",
+               "Left: codes used and perplexity by scale, more for finer scales; 1 × 1 can have 64 at most. Right: 1 × 1 "
+               "takes mostly long codes, the finer scales short ones.")
+everything = usage(torch.cat([scale.flatten() for scale in words]), 512).item()
+guess_use.reveal(1, because=("一张图在 1 × 1 只有 1 个词，64 块就只有 64 个词：困惑度不会超过词的个数。",
+                             "A picture has 1 token at 1 × 1, so 64 crops have 64: perplexity never exceeds the number of "
+                             "tokens."))
+assert everything >= 0.95
+
+# %% [markdown]
+# <div lang="zh">
+#
+# 上限只是一半原因：数 1024 块，1 × 1 仍只用几十个。一张图 341 票，粗尺度只投 1 票，码本主要听细尺度的；
+# 七张照片的平均颜色也就那么几种。右图：粗的用长码字，细的用短的。
+#
+# **记住：** 困惑度属于这一批数据；分尺度看，才知道谁用了什么。合起来，512 个码字几乎都有人用。
+#
+# </div>
+# <div lang="en">
+#
+# The bound is half the reason: over 1024 crops 1 × 1 still uses only some dozens. Of a picture's 341 votes the coarse scale
+# casts 1, so the codebook listens to the fine ones; and seven photographs have only so many mean colours. Right: coarse scales
+# take long codes, fine ones short codes.
+#
+# **Keep:** perplexity belongs to the batch; look scale by scale to see who uses what. Together, nearly all 512 codes are used.
+#
+# </div>
+
+# %% [markdown]
+# ## 我们看到了什么 · What we saw
+#
+# <div lang="zh">
+#
+# - 一张图 = 残差之和：1 个词给颜色，最后 256 个词补边缘；每个尺度都让分贝更高。
+# - 没有训练时误差会先升：码本里没有“零”。
+# - φ 是小小的修补，在最细的尺度上也有用。
+# - 预测下一尺度，读的是累积图；输入比目标少第一个尺度的那几个。
+# - 粗词少而重，用的码字也少；说使用率时要分尺度。
+#
+# </div>
+# <div lang="en">
+#
+# - A picture = a sum of residuals: 1 token gives the colour, the last 256 the edges, and every scale adds decibels.
+# - Untrained, the error rises first: the codebook has no “zero”.
+# - φ is a small repair, and helps at the finest scale too.
+# - The next scale is predicted from the sum so far; there are as many inputs fewer than targets as the first scale has tokens.
+# - Coarse tokens are few, weighty, and use few codes; speak of usage scale by scale.
+#
+# </div>
+
+# %% [markdown]
+# ## 小测验 · Quiz
+#
+# <div lang="zh">
+#
+# 每个选项点开后都会说明理由。
+#
+# </div>
+# <div lang="en">
+#
+# Every option explains itself once chosen.
+#
+# </div>
+
+# %% jupyter={"source_hidden": true}
+Option, Question = classroom.Option, classroom.Question
+classroom.Quiz([
+    Question(("16 × 16 那个尺度的 256 个词单独解码，得到什么？", "The 256 tokens of scale 16 × 16 are decoded alone. What appears?"), [
+        Option(("整张照片，最清楚的一版", "the whole photograph at its clearest"), False,
+               ("颜色和大的明暗已由粗尺度写走，它只写了剩下的。",
+                "Colour and large shapes were written by the coarser scales; it wrote only the rest.")),
+        Option(("灰底上的边缘和细节", "edges and details on grey"), True,
+               ("对：它是最后一份残差。", "Right: it is the last residual.")),
+        Option(("和 8 × 8 的一样，只是更大", "the same as 8 × 8, only larger"), False,
+               ("8 × 8 说过的已被减去，不会再说一遍。", "What 8 × 8 said has been subtracted and is not said twice."))]),
+    Question(("没训练过的量化器，误差一个尺度比一个尺度大。先怎么想？",
+              "An untrained quantizer's error grows from scale to scale. What do you think first?"), [
+        Option(("残差减错了符号", "the residual has the wrong sign"), False,
+               ("符号错了，最后一个尺度也不会降下来。", "With a wrong sign the last scale would not bring it down either.")),
+        Option(("码字都太长，没有接近零的", "the codes are too long: none is near zero"), True,
+               ("对：加一个零码字就不升了。", "Right: with one zero code added it does not rise.")),
+        Option(("码本太小", "the codebook is too small"), False,
+               ("再多随机的长码字也一样：缺的是短的。", "More long random codes would not help: short ones are missing."))]),
+    Question(("VAR 预测 8 × 8 的词时，那 64 格输入是什么？", "VAR predicts the tokens of 8 × 8. What are its 64 inputs?"), [
+        Option(("8 × 8 自己的 64 个码字", "the 64 codes of 8 × 8 themselves"), False,
+               ("那是答案，只要照抄。", "They are the answer, to be copied.")),
+        Option(("4 × 4 的码字放大到 8 × 8", "the codes of 4 × 4, enlarged to 8 × 8"), False,
+               ("差一点：那只是一份残差，1 × 1 和 2 × 2 的丢了。", "Nearly: that is one residual, and 1 × 1 and 2 × 2 are lost.")),
+        Option(("前三个尺度之和，缩到 8 × 8", "the sum of the first three scales, shrunk to 8 × 8"), True,
+               ("对：累积图，下一个尺度的大小。", "Right: the sum so far, at the next scale's size."))]),
+    Question(("1 × 1 这个尺度在一批 16 张图上困惑度是 12。说明什么？",
+              "Over a batch of 16 pictures scale 1 × 1 has perplexity 12. What does that tell?"), [
+        Option(("码本坍缩了", "the codebook has collapsed"), False,
+               ("16 个词，困惑度最多 16：12 已经很分散。", "With 16 tokens it is 16 at most; 12 is well spread.")),
+        Option(("要和上限 16 比，不是和 512 比", "compare it with the bound 16, not with 512"), True,
+               ("对：困惑度属于这一批数据。", "Right: perplexity belongs to the batch.")),
+        Option(("512 个码字里有 500 个是死的", "500 of the 512 codes are dead"), False,
+               ("别的尺度在用它们：码本是共用的。", "Other scales use them: the codebook is shared."))]),
+])
+
+
+# %% [markdown]
+# ## 练习 · Exercises
+#
+# <div lang="zh">
+#
+# **练习一 ●●○ · 10 分钟。** 写编码循环（没有 φ）：`f` 是 (B, D, H, W)，`codebook` 是 (K, D)，`scales` 如 (1, 2, 4)。
+# 返回每个尺度的索引，形状 (B, n·n)。用 `interpolate(x, (n, n), mode="area")` 缩小，`mode="bicubic"` 放大，
+# `nearest_code(rows, codebook)` 找词。
+#
+# </div>
+# <div lang="en">
+#
+# **Exercise 1 ●●○ · 10 minutes.** Write the encoding loop (no φ): `f` is (B, D, H, W), `codebook` (K, D), `scales` such as
+# (1, 2, 4). Return each scale's indices, shaped (B, n·n). Shrink with `interpolate(x, (n, n), mode="area")`, enlarge with
+# `mode="bicubic"`, find words with `nearest_code(rows, codebook)`.
+#
+# </div>
+
+# %%
+def my_encode(f, codebook, scales):
+    ...
+
+
+classroom.check("06.encode", my_encode)
+
+
+# %% jupyter={"source_hidden": true}
+def solution(f, codebook, scales):
+    rest, words = f, []
+    for n in scales:
+        small = interpolate(rest, (n, n), mode="area")
+        rows = small.permute(0, 2, 3, 1).reshape(-1, f.shape[1])
+        words.append(nearest_code(rows, codebook).view(len(f), n * n))
+        codes = codebook[words[-1]].transpose(1, 2).unflatten(2, (n, n))
+        rest = rest - interpolate(codes, f.shape[2:], mode="bicubic")
+    return words
+
+
+classroom.check("06.encode", solution)
+
+
+# %% [markdown]
+# <div lang="zh">
+#
+# **练习二 ●●○ · 8 分钟。** `added` 是各个尺度添的 $h$（都已放大，过了 φ），形状 (S, B, D, H, W)，S 是尺度数。写出 `var_input`：
+# 从第二个尺度起，每个尺度的输入连成 (B, L − pn₀², D)。
+#
+# </div>
+# <div lang="en">
+#
+# **Exercise 2 ●●○ · 8 minutes.** `added` holds what each scale adds, $h$ (enlarged, φ done): (S, B, D, H, W) for S scales. Write
+# `var_input`: the inputs of every scale from the second on, joined to (B, L − pn₀², D).
+#
+# </div>
+
+# %%
+def my_var_input(added, scales):
+    ...
+
+
+classroom.check("06.var_input", my_var_input)
+
+
+# %% jupyter={"source_hidden": true}
+def solution(added, scales):
+    f_hat, inputs = 0, []
+    for h, following in zip(added, scales[1:], strict=False):
+        f_hat = f_hat + h
+        inputs.append(interpolate(f_hat, (following, following), mode="area").flatten(2).transpose(1, 2))
+    return torch.cat(inputs, dim=1)
+
+
+classroom.check("06.var_input", solution)
+
+
+# %% [markdown]
+# <div lang="zh">
+#
+# **练习三 ●●○ · 6 分钟。** 抓虫。参考实现在许多张卡上训练，一个进程却跑不起来：它不问有没有进程组，就去问有几个进程。
+# 只有一个尺度时，它还会除以零。下面是我们照这两点**另写**的缩影：
+#
+# 请修好 `hits`：一个进程时能数，几个进程时仍数大家的总数。`dist` 是 `torch.distributed`，或检查时的替身。
+#
+# </div>
+# <div lang="en">
+#
+# **Exercise 3 ●●○ · 6 minutes.** A bug hunt. The reference trains on many cards, but cannot run in one process: it asks how
+# many processes there are without asking whether there is a group. With one scale it also divides by zero. Here is a miniature
+# of both, **written anew**:
+#
+# Mend `hits`: it must count in one process, and still count for all in several. `dist` is `torch.distributed`, or the check's
+# stand-in for it.
+#
+# </div>
+
+# %%
+def hits(words, num_embeddings, dist):
+    counts = torch.bincount(words, minlength=num_embeddings)
+    if dist.get_world_size() > 1:
+        dist.all_reduce(counts)
+    return counts
+
+
+def place(scale, num_scales):  # 0 … 1，决定用哪个 φ which φ to use
+    return scale / (num_scales - 1)
+
+
+# %% jupyter={"source_hidden": true}
+for attempt in (lambda: hits(torch.tensor([0, 2, 2]), 4, torch.distributed), lambda: place(0, num_scales=1)):
+    try:
+        attempt()
+    except (ValueError, RuntimeError, ZeroDivisionError) as error:
+        print(f"{type(error).__name__}: {str(error).split(',')[0]}")
+print("vqlab:", MultiScaleQuantizer(4, 8, (16,)).phi_of_scale, MultiScaleQuantizer(4, 8, (16,))(f).quantized.shape)
+
+
+# %%
+def my_hits(words, num_embeddings, dist):
+    ...
+
+
+classroom.check("06.hits", my_hits)
+
+
+# %% jupyter={"source_hidden": true}
+def solution(words, num_embeddings, dist):
+    counts = torch.bincount(words, minlength=num_embeddings)
+    if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
+        dist.all_reduce(counts)
+    return counts
+
+
+classroom.check("06.hits", solution)
+
+# %% [markdown]
+# ## 选读：放大再缩小 · Bonus: enlarge, then shrink
+#
+# <div lang="zh">
+#
+# 放大（bicubic）之后再缩小（area），回得来吗？一个词写 1，别处写 0：
+#
+# </div>
+# <div lang="en">
+#
+# Enlarge (bicubic), then shrink (area): does one get back? One token is 1, all others are 0:
+#
+# </div>
+
+# %% jupyter={"source_hidden": true}
+figure = classroom.draw_spread()[0].figure
+classroom.show(figure, "三幅：一个亮格；放大成带负值光晕的圆斑；再缩小，亮格变暗，邻格不再是零。",
+               "Three panels: one bright cell; enlarged to a blob with a negative halo; shrunk again, the cell is dimmer and its "
+               "neighbours are no longer zero.")
+
+# %% [markdown]
+# <div lang="zh">
+#
+# 回不来：值超出了 0 到 1，邻格也沾上了。所以写完一个尺度，即使码字分毫不差，残差在这个尺度上也不为零，
+# 后面的尺度还要收拾。
+#
+# </div>
+# <div lang="en">
+#
+# It does not: values leave 0 to 1, and neighbours are touched. So even if a scale's codes are perfect, its residual at that very
+# scale is not zero, and the later scales must tidy up.
+#
+# </div>
+
+# %% [markdown]
+# ## 来源 · Sources
+#
+# <div lang="zh">
+#
+# - 多尺度残差量化、φ、下一尺度预测：Tian 等（2024），VAR，arXiv 2404.02905，3.2 节，算法 1、2。
+# - 参考实现与它的两处崩溃：FoundationVision/VAR，`models/quant.py`；误差先升后降：同一仓库 issue #132。
+# - 残差量化：Lee 等（2022），RQ-VAE，arXiv 2203.01941。
+# - 不同之处：64 × 64 像素、五个尺度、码本用滑动平均和重启（参考实现用梯度），φ 从恒等开始，没有对抗损失和感知损失。
+# - 照片来自 scikit-image 和 scikit-learn。
+#
+# **接下来：** 第 7 课用这些词训练一个会写数字的 VAR。
+#
+# </div>
+# <div lang="en">
+#
+# - Multi-scale residual quantization, φ, next-scale prediction: Tian et al. (2024), VAR, arXiv 2404.02905, section 3.2,
+#   algorithms 1 and 2.
+# - The reference and its two crashes: FoundationVision/VAR, `models/quant.py`; the error that rises first: issue #132 there.
+# - Residual quantization: Lee et al. (2022), RQ-VAE, arXiv 2203.01941.
+# - How this differs: 64 × 64 pixels, five scales, a codebook with moving averages and restarts (the reference uses gradients),
+#   φ that starts as the identity, no adversarial or perceptual loss.
+# - Photographs from scikit-image and scikit-learn.
+#
+# **Next:** lesson 7 trains a VAR that writes digits with such words.
+#
+# </div>
