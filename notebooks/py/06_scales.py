@@ -226,7 +226,7 @@ for name, zero_code in (("随机 random", False), ("再加零码字 with a zero 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 with torch.no_grad():
     exam_features = model.encoder(exam)
-errors["训练过，没见过的猫 trained, unseen cat"] = classroom.errors_by_scale(model.quantize, exam_features)
+errors["训练过，没见过的猫\ntrained, the unseen cat"] = classroom.errors_by_scale(model.quantize, exam_features)
 figure = classroom.draw_errors(errors, scales).figure
 classroom.show(figure, "三条折线。随机码本：从 1 先升到 1 以上，最后一个尺度才大降；多一个零码字：不再升；训练过的：每个尺度都降。",
                "Three lines. Random codes: from 1 up above 1, and down only at the last scales; with one zero code added, no "
@@ -281,10 +281,13 @@ guess_phi
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 with torch.no_grad():
     features = torch.cat([model.encoder(next(batches).to(pick_device())) for _ in range(32)])
-phi = {name: classroom.errors_by_scale(classroom.fit_quantizer(features, scales, phi_ratio=ratio), exam_features)
-       for name, ratio in (("没有 φ without φ", 0), ("有 φ with φ", 0.5))}
+fitted = {name: classroom.fit_quantizer(features, scales, phi_ratio=ratio)
+          for name, ratio in (("没有 φ without φ", 0), ("有 φ with φ", 0.5))}
+phi = {name: classroom.errors_by_scale(quantizer, exam_features) for name, quantizer in fitted.items()}
 for name, values in phi.items():
     print(name, [f"{value:.3f}" for value in values[1:]])
+kernel = fitted["有 φ with φ"].phis[-1].weight.detach()  # (D, D, 3, 3)
+print(f"最后一个 φ 的中心 centre of the last φ: {0.5 + 0.5 * kernel[:, :, 1, 1].diagonal().mean().item():.2f}")
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 without, with_phi = phi.values()
@@ -295,9 +298,10 @@ classroom.show(figure, "柱状图：φ 在每个尺度之后减少的误差；�
 best = gain.index(max(gain))
 guess_phi.reveal(best, because=(
     f"在 {scales[best]} × {scales[best]} 之后少了 {100 * gain[best]:.0f} %。最后一个尺度根本没有放大，φ 在那里也有用："
-    "它让相邻的码字互相商量，抹去量化的毛刺。",
+    "它把码字缩短一点（中心小于 1），再看看左邻右舍，抹去量化的毛刺。",
     f"After {scales[best]} × {scales[best]} it is {100 * gain[best]:.0f} % less. The last scale is not enlarged at all, and φ "
-    "helps there too: neighbouring codes consult each other, which smooths the roughness of quantizing."))
+    "helps there too: it shortens the codes a little (its centre is below 1) and looks at the neighbours, which smooths the "
+    "roughness of quantizing."))
 assert with_phi[5] < without[5] or record.seconds < 20
 
 # %% [markdown]
@@ -446,13 +450,14 @@ def swapped(number):
 
 classroom.PictureExplorer(
     swapped, sliders=[classroom.Slider("number", "对换几个尺度", "scales swapped", 0, 5, 1, 1)],
-    pictures=[("花的粗 + 猫的细", "flower's coarse + cat's fine"), ("猫的粗 + 花的细", "cat's coarse + flower's fine")],
+    pictures=[("左：花粗猫细", "left: flower, then cat"), ("猫粗花细", "cat, then flower")],
     alt_zh="两张图：换一个尺度，颜色互换；换三四个，大的形状也换了，只剩对方的边缘。",
     alt_en="Two pictures: one scale swapped, and they trade colours; three or four, and the large shapes are traded too, "
            "with only the other's edges left.")
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 three = swapped(3)[0][0]
+print(f"换掉的词 tokens swapped: {1 + 4 + 16} / {model.quantize.num_tokens} = {21 / model.quantize.num_tokens:.0%}")
 closer = int(psnr(three, flower) > psnr(three, cat))
 print(f"对换三个尺度 three scales: 猫 cat {psnr(three, cat).item():.1f} dB, 花 flower {psnr(three, flower).item():.1f} dB")
 guess_swap.reveal(closer, because=(

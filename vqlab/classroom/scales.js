@@ -9,6 +9,7 @@ function render({ model, el }) {
   const tokens = tokensUpTo(sizes);
   const bytes = ([width, height]) => width * height * 3;
   const state = 3 * (bytes(picture) + bytes(map));
+  const group = `vq-scales-${Math.random()}`; // one name for all, or they would not exclude each other
   let chosen = 0;
   let scale = 0;
 
@@ -27,7 +28,7 @@ function render({ model, el }) {
   const numbers = element("dl", { class: "vq-numbers" });
   const choices = element("div", { class: "vq-row", role: "radiogroup", "aria-label": "照片 photograph" },
     ...names.map((name, i) => {
-      const input = element("input", { type: "radio", name: `vq-scales-${model.model_id ?? Math.random()}` });
+      const input = element("input", { type: "radio", name: group });
       input.checked = i === 0;
       input.addEventListener("change", () => {
         chosen = i;

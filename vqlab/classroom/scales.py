@@ -280,13 +280,13 @@ def shares_by_length(words: Sequence[Tensor], codebook: Tensor, *, bins: int = 3
 
 def draw_errors(curves: Mapping[str, Sequence[float]], patch_nums: Sequence[int], ax: Axes | None = None) -> Axes:
     """Draw what remains after each scale, a curve each; the line at 1 is a map of zeros."""
-    ax = ax or plt.subplots(figsize=(5.4, 2.4))[1]
+    ax = ax or plt.subplots(figsize=(7.2, 2.3))[1]
     for (label, values), marker in zip(curves.items(), MARKERS, strict=False):
         ax.plot(range(len(values)), values, marker=marker, label=label)
     ax.axhline(1, color=COLOURS["dead"], linestyle=":", linewidth=1.5)
     ax.set(xticks=range(len(patch_nums) + 1), xticklabels=["0", *(f"{n} × {n}" for n in patch_nums)],
            xlabel="写到哪个尺度 written up to this scale", ylabel="还剩的份额 share left", ylim=0)
-    ax.legend()
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=10)
     return ax
 
 
