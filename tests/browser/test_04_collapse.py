@@ -89,7 +89,7 @@ def test_every_box_by_keyboard_then_stop(lesson, bench):
 
 
 def test_another_run_after_the_stop(lesson, bench):
-    for box in bench.locator("input:checked").all():
+    for box in bench.locator("input[type=checkbox]").all():
         box.uncheck()
     bench.locator("button").first.click()
     wait_state(lesson, bench, "finished")
