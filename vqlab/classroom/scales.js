@@ -20,7 +20,7 @@ function render({ model, el }) {
   const grid = element("div", { class: "vq-scale-grid", role: "group", "aria-label": alt });
   grid.append(element("span"), ...columns.map((label) => element("span", { class: "vq-title" }, label)));
   rows.forEach((label, i) => grid.append(element("span", { class: "vq-title" }, label), ...canvases[i]));
-  grid.style.cssText = "display:grid;grid-template-columns:auto repeat(3,minmax(90px,170px));gap:6px 10px;align-items:center";
+  grid.style.cssText = "display:grid;grid-template-columns:auto repeat(3,minmax(90px,145px));gap:6px 10px;align-items:center";
   canvases.flat().forEach((canvas) => { canvas.style.cssText = "width:100%;image-rendering:pixelated;display:block"; });
 
   const chart = element("canvas", { role: "img", "aria-label":
@@ -42,7 +42,7 @@ function render({ model, el }) {
       draw();
     });
   root.append(choices, bar, element("div", { class: "vq-row vq-top" }, grid,
-    element("div", { class: "vq-side" }, numbers, element("figure", { class: "vq-chart vq-tall" },
+    element("div", { class: "vq-side", style: "flex:1 1 240px;min-width:220px" }, numbers, element("figure", { class: "vq-chart vq-tall" },
       element("figcaption", {}, ["线：分贝；柱：特征里还剩的 %", "line: dB; bars: % of the features left"]), chart))));
 
   const draw = () => {

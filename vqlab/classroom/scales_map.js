@@ -77,7 +77,7 @@ function render({ model, el }) {
       [["目标", "target"], [`尺度 ${name}，第 ${row} 行第 ${column} 列，词 ${words[k][place]}`,
         `scale ${name}, row ${row}, column ${column}, word ${words[k][place]}`]],
       [["它那一格的输入", "input in its place"], made],
-      [["看得到的输入", "inputs it may see"], `${inputs} / ${seen(sizes, sizes.length - 1).inputs}`],
+      [["看得到的输入（含类别）", "inputs it may see (with the class)"], `${inputs} / ${seen(sizes, sizes.length - 1).inputs}`],
     ].map(([label, value]) => element("div", {}, element("dt", {}, label), element("dd", {}, value))));
     Object.assign(root.dataset, { scale: k, place, inputs, tokens });
 
