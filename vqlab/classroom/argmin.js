@@ -138,12 +138,9 @@ function render({ model, el }) {
 
   const draw = () => {
     const indices = nearestCode(points, codes);
-    const counts = countCodes(indices, number);
     const now = distortion(points, codes, indices);
     const palette = Array.from({ length: number }, (_, k) => colourAt(k));
     drawPlane(canvas, { points, codes, indices, colours, palette, trails, replaced, low, high });
-    drawBars(bars, counts, palette);
-    if (lloyd) drawHistory(curve, [...history, ...(history.length ? [] : [now])]);
     root.dataset.distortion = now;
     grips.forEach((grip, k) => {
       const [x, y] = [codes[2 * k], codes[2 * k + 1]];
@@ -157,7 +154,10 @@ function render({ model, el }) {
   const write = soon(() => {
     const indices = nearestCode(points, codes);
     const counts = countCodes(indices, number);
-    value.textContent = distortion(points, codes, indices).toFixed(4);
+    const now = distortion(points, codes, indices);
+    value.textContent = now.toFixed(4);
+    drawBars(bars, counts, Array.from({ length: number }, (_, k) => colourAt(k)));
+    if (lloyd) drawHistory(curve, history.length ? history : [now]);
     grips.forEach((grip, k) => {
       const [x, y] = [codes[2 * k].toFixed(2), codes[2 * k + 1].toFixed(2)];
       grip.setAttribute("aria-valuenow", x);
