@@ -111,7 +111,7 @@ function render({ model, el }) {
   root.append(
     element("div", { class: "vq-row", role: "group" }, ...boxes.map(({ label }) => label)),
     element("div", { class: "vq-row" }, run, stop, status),
-    element("div", { class: "vq-row vq-charts" }, ...charts.map(({ figure }) => figure),
+    element("div", { class: "vq-row vq-charts vq-runs" }, ...charts.map(({ figure }) => figure),
       element("figure", { class: "vq-where" }, element("div", { class: "vq-plane" }, where))),
     element("p", { class: "vq-legend" }, [
       "蓝线：这一次；灰线：上面各次。平面上，橙点是 z_e，绿方块是有人选的码字，灰叉是没人选的。成绩在另一批小块上量。",

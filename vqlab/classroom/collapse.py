@@ -182,7 +182,8 @@ class NoOpRestart(UndebiasedEMA):
 
     The sums start at the codes themselves.
 
-    Source: facebookresearch/encodec, `quantization/core_vq.py`, `EuclideanCodebook.forward` (issue 61).
+    Source: facebookresearch/encodec, `quantization/core_vq.py`, `EuclideanCodebook.forward` (issue 61). Deviation:
+    dead is a share of the vectors, as in `Codebook`, not a fixed count.
     """
 
     def __init__(self, num_embeddings: int, embedding_dim: int, **settings):
