@@ -11,8 +11,6 @@ ROOT = Path(__file__).parents[2]
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 TWINS = sorted((ROOT / "notebooks" / "py").glob("*.py"))
 
-LONG = {"04_collapse"}  # a lesson that got short enough fails until its name is taken out
-
 each_lesson = pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.stem)
 
 
@@ -43,9 +41,7 @@ def test_stored_outputs(lesson):
 
 
 @each_lesson
-def test_length(lesson, request):
-    if lesson.stem in LONG:
-        request.applymarker(pytest.mark.xfail(strict=True, reason="still to be shortened"))
+def test_length(lesson):
     assert checks.length_problems(lesson.read_text("utf-8")) == []
 
 
