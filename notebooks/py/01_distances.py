@@ -17,15 +17,15 @@
 # <div lang="en">
 #
 # **Question:** to quantize is to take the nearest code. How many ways are there to be near, and how is it computed fast,
-# small and without error?
+# small and right?
 #
 # **In about 35 minutes you will:**
 #
-# 1. see Euclid, cosine and dot product choose three codes for one query, and learn when they agree;
-# 2. take ‖x − e‖² apart into three terms, and measure what four ways to compute it cost;
+# 1. see Euclid, cosine and dot product choose three different codes for one query, and learn when they agree;
+# 2. take ‖x − e‖² apart into three terms, and measure memory and time of four ways;
 # 3. let rounding choose the wrong code, and repair it.
 #
-# The picture it ends on is below: one codebook, moved by 4, and bf16 tears the plane to pieces.
+# It ends on this picture: one codebook, moved by 4, and bf16 tears the plane to pieces.
 #
 # </div>
 
@@ -66,7 +66,7 @@ classroom.show(classroom.draw_broken_regions(kmeans(colours, 7, generator=torch.
 #
 # </div>
 
-# %%
+# %% jupyter={"source_hidden": true}
 china = photos()["china"]
 pixels = classroom.colour_plane(china)[::100]  # every 100th pixel, (N, 2)
 pixels = pixels[pixels.norm(dim=1) > 0.01]
@@ -140,8 +140,7 @@ same.reveal(len(set(chosen)) - 1, (
 # </div>
 
 # %%
-plane = classroom.DistancePlane(pixels, codes, query=query[0].tolist())
-plane
+classroom.DistancePlane(pixels, codes, query=query[0].tolist())
 
 # %% [markdown]
 # <div lang="zh">
@@ -298,8 +297,7 @@ dropped
 # </div>
 
 # %%
-terms = classroom.ExpansionPlane(pixels, codes, query=query[0].tolist())
-terms
+classroom.ExpansionPlane(pixels, codes, query=query[0].tolist())
 
 # %% jupyter={"source_hidden": true}
 cross = -2 * query @ codes.t()  # (1, K)
@@ -552,8 +550,7 @@ assert one == 109 and abs(many - 109) > 10
 # </div>
 
 # %%
-precision = classroom.RoundingPlane(codes)
-precision
+classroom.RoundingPlane(codes)
 
 # %% jupyter={"source_hidden": true}
 for dtype in (torch.float32, torch.bfloat16, torch.float16):
@@ -637,7 +634,7 @@ repaired.reveal(1, ("平移的危害三种都消除了，但 bf16 和 fp16 的�
 #
 # </div>
 
-# %% jupyter={"source_hidden": true}
+# %%
 centred, codes_centred = features - features.mean(dim=0), patch_codes - features.mean(dim=0)
 scores = codes_centred.square().sum(dim=1) - 2 * centred @ codes_centred.t()  # step 2, without ‖x‖²
 size = centred.norm(dim=1) + codes_centred.norm(dim=1).max()

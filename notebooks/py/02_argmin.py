@@ -22,9 +22,9 @@
 #
 # 1. drag codes, and see Voronoi cells, assignments and distortion follow;
 # 2. walk through Lloyd's algorithm, see why distortion never rises, and why it may still stop in a bad place;
-# 3. paint a photograph in K colours, draw its rate–distortion curve, and find out why argmin has no slope.
+# 3. paint a photograph in K colours, draw its rate–distortion curve, and learn why argmin has no slope.
 #
-# The picture it leads to: one photograph in 2, 16 and 256 colours, with more decibels for more bits.
+# The picture it leads to: one photograph in 2, 16 and 256 colours: more bits, more decibels.
 #
 # </div>
 

@@ -267,9 +267,9 @@ losses = {
     "commitment": mse_loss(z_e, z_q.detach()),
 }
 parts = {"encoder": model.encoder, "codebook": model.quantize.embedding, "decoder": model.decoder}
-table = classroom.gradient_norms(losses, parts)
 
 # %% jupyter={"source_hidden": true}
+table = classroom.gradient_norms(losses, parts)
 classroom.show(classroom.draw_loss_table(table).figure, "三行三列的表。重建损失推动编码器和解码器，码本损失只推动码本，承诺损失只推动编码器。",
                "A table of three rows and columns. Reconstruction moves encoder and decoder, the codebook loss only the "
                "codebook, the commitment loss only the encoder.")
@@ -299,18 +299,14 @@ decoder_teaches.reveal(1, because=(
 #
 # </div>
 
-# %% jupyter={"source_hidden": true}
+# %%
 late = mse_loss(straight_through(z_e, z_q), z_e.detach())  # 想写的是 z_q · z_q was meant
 print(f"损失值 loss values: {losses['codebook'].item():.4f}, {late.item():.4f}")
+print("推动 moves:", [part for part, norm in classroom.gradient_norms({"": late}, parts)[""].items() if norm])
 
 to_encoder, = torch.autograd.grad(late, z_e, retain_graph=True)
 committed, = torch.autograd.grad(losses["commitment"], z_e, retain_graph=True)
 print("恰好是承诺损失梯度的反号 exactly minus the commitment's:", torch.allclose(to_encoder, -committed))
-
-ax = classroom.draw_loss_table(classroom.gradient_norms({"codebook": losses["codebook"], "too late": late}, parts))
-classroom.show(ax.figure, "写对时只推动码本；写晚了，码本没有路，反而推动编码器。",
-               "Written right, it moves the codebook only; written too late, no path leads to the codebook and it moves the "
-               "encoder instead.")
 
 # %% [markdown]
 # <div lang="zh">
@@ -382,6 +378,7 @@ assert films[4][-1].error() > 2 * films[1][-1].error()  # 太紧 too tight
 for beta in (1, 2, 4):
     rest = films[beta][-1]
     print(f"β = {beta}: 距离 × β / 误差 distance × β / error = {rest.gap() * beta / rest.error():.2f}")
+    assert abs(rest.gap() * beta / rest.error() - 1) < 0.005
 
 # %% [markdown]
 # <div lang="zh">
@@ -428,7 +425,7 @@ for beta in (1, 2, 4):
 #
 # </div>
 
-# %%
+# %% jupyter={"source_hidden": true}
 boxes = dict(zip("AB", classroom.black_boxes(generator=torch.Generator().manual_seed(0)), strict=True))
 z = torch.randn(4, 8, 8, 8, generator=torch.Generator().manual_seed(1))
 results = {name: box(z) for name, box in boxes.items()}
@@ -554,7 +551,7 @@ true_gradient.reveal(1, because=(
     "estimator; it keeps the angle."))
 code_vector = torch.tensor([1.0, 0.8])
 points = code_vector + 0.25 * torch.randn(30, 2, generator=torch.Generator().manual_seed(0))
-figure, axes = plt.subplots(2, 2, figsize=(5.6, 5.6), sharex=True, sharey=True)
+figure, axes = plt.subplots(2, 2, figsize=(5, 5), sharex=True, sharey=True)
 for row, strength in zip(axes, (0.3, -0.3), strict=True):
     for ax, way in zip(row, (straight_through, rotation_trick), strict=True):
         classroom.draw_step(way, points, code_vector, strength * code_vector, ax)

@@ -233,7 +233,7 @@ def draw_broken_regions(codes: Tensor, figure: Figure | None = None) -> Figure:
     for ax, (indices, title) in zip(figure.subplots(1, 2), pairs, strict=True):
         ax.imshow(colours_of(codes)[indices].view(GRID, GRID, 3).numpy())
         rows, columns = (indices != truth).view(GRID, GRID).numpy().nonzero()
-        ax.plot(columns[::6], rows[::6], "x", color=COLOURS["black"], markersize=3, markeredgewidth=0.8)
+        ax.plot(columns[::12], rows[::12], "x", color=COLOURS["black"], markersize=3, markeredgewidth=0.8)
         ax.set(title=title, xticks=[], yticks=[])
     return figure
 
