@@ -107,7 +107,9 @@ def test_every_code_moves_by_drag_and_by_keys(lesson):
             act()
             before = wait_distortion(lesson, plane, before)
             lesson.wait_pixels_change(canvas, picture)
-    assert plane.locator("output.vq-distortion").text_content() == f"{float(before):.4f}"
+    reading = plane.locator("output.vq-distortion").element_handle()  # texts follow the picture by 80 ms
+    lesson.page.wait_for_function("([e, text]) => e.textContent === text", timeout=2000,
+                                  arg=[reading, f"{float(before):.4f}"])
     for way in ("ArrowRight", "ArrowUp"):  # to the edge and no farther
         lesson.press(plane.locator(".vq-code").first, *[way] * 150)
     assert plane.locator(".vq-code").first.evaluate(
