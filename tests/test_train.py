@@ -126,14 +126,18 @@ def test_command_line_trains_words_by_scale(tmp_path, capsys):
 
 def test_interrupting_the_command_line_keeps_what_was_learnt(tmp_path):
     command = [sys.executable, "-m", "vqlab.train", "photos", "--seconds", "600", "--out", str(tmp_path)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    seen = b""
-    while b"step " not in seen:  # the bar names the step once training runs
-        chunk = os.read(process.stderr.fileno(), 4096)
-        assert chunk, seen.decode()
-        seen += chunk
-    process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=120)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,  # a job in a shell's background
+                          preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)) as process:  # ignores it
+        try:
+            seen = b""
+            while b"step " not in seen:  # the bar names the step once training runs
+                chunk = os.read(process.stderr.fileno(), 4096)
+                assert chunk, seen.decode()
+                seen += chunk
+            process.send_signal(signal.SIGINT)
+            stdout, stderr = process.communicate(timeout=120)
+        finally:
+            process.kill()
     assert process.returncode == 0 and b"what was learnt is kept" in stderr and b"held-out cat" in stdout
     assert load(tmp_path / "model.safetensors").vocab_size == 512
 
