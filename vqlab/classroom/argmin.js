@@ -117,7 +117,7 @@ function render({ model, el }) {
   const grips = Array.from({ length: number }, (_, k) => {
     const name = `码字 ${k}，用方向键移动 code ${k}, move it with the arrow keys`;
     const grip = element("div", { class: "vq-handle vq-code", role: "slider", tabindex: 0, "aria-label": name,
-      "aria-valuemin": low[0], "aria-valuemax": high[0], title: name }, String(k));
+      "aria-valuemin": low[0], "aria-valuemax": high[0], title: name });
     grip.addEventListener("pointerdown", (event) => grip.setPointerCapture(event.pointerId));
     grip.addEventListener("pointermove", (event) => {
       if (!grip.hasPointerCapture(event.pointerId)) return;
@@ -125,16 +125,26 @@ function render({ model, el }) {
       moved(k, low[0] + ((event.clientX - frame.left) / frame.width) * spanX,
         high[1] - ((event.clientY - frame.top) / frame.height) * spanY);
     });
+    grip.addEventListener("lostpointercapture", () => { // not in the midst of a drag
+      place(grip, k);
+      tell();
+    });
     grip.addEventListener("keydown", (event) => {
       const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
       if (!way) return;
       event.preventDefault(); // the page would scroll
       const step = event.shiftKey ? 0.005 : 0.03;
       moved(k, codes[2 * k] + way[0] * step, codes[2 * k + 1] + way[1] * step);
+      place(grip, k); // at once, with its focus ring
+      tell();
     });
     box.append(grip);
     return grip;
   });
+  const share = (distance) => `${((distance / spanX) * 100).toFixed(3)}cqw`; // of the box's width
+  const place = (grip, k) => {
+    grip.style.transform = `translate(${share(codes[2 * k] - low[0])}, ${share(high[1] - codes[2 * k + 1])})`;
+  };
 
   const draw = () => {
     const indices = nearestCode(points, codes);
@@ -142,13 +152,6 @@ function render({ model, el }) {
     const palette = Array.from({ length: number }, (_, k) => colourAt(k));
     drawPlane(canvas, { points, codes, indices, colours, palette, trails, replaced, low, high });
     root.dataset.distortion = now;
-    grips.forEach((grip, k) => {
-      const [x, y] = [codes[2 * k], codes[2 * k + 1]];
-      const share = (distance) => `${((distance / spanX) * 100).toFixed(3)}cqw`; // of the box's width
-      grip.style.transform = `translate(${share(x - low[0])}, ${share(high[1] - y)})`;
-      grip.style.background = css(palette[k]);
-      grip.style.color = inkOn(palette[k]);
-    });
     write();
   };
   const write = soon(() => {
@@ -160,13 +163,14 @@ function render({ model, el }) {
     if (lloyd) drawHistory(curve, history.length ? history : [now]);
     grips.forEach((grip, k) => {
       const [x, y] = [codes[2 * k].toFixed(2), codes[2 * k + 1].toFixed(2)];
+      place(grip, k);
       grip.setAttribute("aria-valuenow", x);
       grip.setAttribute("aria-valuetext", `x ${x}, y ${y}, N = ${counts[k]}`);
     });
   });
   const redraw = onceAFrame(draw);
 
-  let pending = 0;
+  let pending = 0; // a timer, or -1: not told yet, nor to be overwritten
   const tell = () => { // Python learns it a moment after the last move
     clearTimeout(pending);
     pending = setTimeout(() => {
@@ -187,10 +191,10 @@ function render({ model, el }) {
   };
   const moved = (k, x, y) => {
     forget();
+    pending ||= -1;
     codes[2 * k] = inside(x, 0);
     codes[2 * k + 1] = inside(y, 1);
     redraw();
-    tell();
   };
   const step = () => {
     const before = nearestCode(points, codes);
@@ -326,6 +330,20 @@ function drawPlane(canvas, { points, codes, indices, colours, palette, trails, r
       });
     }
   }
+  context.font = "600 13px sans-serif";
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  palette.forEach((colour, k) => { // drawn here: moving an element with each picture would take longer than all of this
+    const [x, y] = [px(codes[2 * k]), py(codes[2 * k + 1])];
+    for (const [fill, radius] of [["#000000", 14.5], ["#ffffff", 13], [css(colour), 11]]) {
+      context.fillStyle = fill;
+      context.beginPath();
+      context.arc(x, y, radius, 0, 7);
+      context.fill();
+    }
+    context.fillStyle = inkOn(colour);
+    context.fillText(String(k), x, y);
+  });
 }
 
 function drawBars(canvas, counts, palette) {

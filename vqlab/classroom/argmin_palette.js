@@ -60,6 +60,12 @@ function render({ model, el }) {
     drawPixels(painted.canvas, pixels, 0, width, height);
     drawPixels(error.canvas, pixels, width * height * 3, width, height);
     drawPixels(palette, model.get("palette"), 0, answer.size, 1);
+    write();
+    root.dataset.answered = answer.request;
+    root.dataset.size = answer.size;
+  };
+  const write = soon(() => {
+    const answer = model.get("answer");
     numbers.replaceChildren(...[
       ["K", "K", String(answer.size)],
       ["索引：每像素比特数", "indices: bits per pixel", answer.index_bits.toFixed(2)],
@@ -67,9 +73,7 @@ function render({ model, el }) {
       ["峰值信噪比", "PSNR", `${answer.quality.toFixed(1)} dB`],
     ].map(([zh, en, value]) => element("div", {}, element("dt", {}, [zh, en]), element("dd", {}, value))));
     drawCurve(curve, answer.played, answer.size);
-    root.dataset.answered = answer.request;
-    root.dataset.size = answer.size;
-  };
+  });
   const { ask, end } = asker(model, root, draw);
   const redrawCurve = onceAFrame(() => drawCurve(curve, model.get("answer").played, model.get("answer").size));
   drawPixels(original.canvas, new DataView(Uint8Array.from(photo).buffer), 0, width, height);

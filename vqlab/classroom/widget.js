@@ -128,6 +128,11 @@ function onLookChange(el, redraw) {
   };
 }
 
+// Only when it changes, since it empties the canvas and lays out the page.
+function resize(canvas, columns, rows) {
+  if (canvas.width !== columns || canvas.height !== rows) Object.assign(canvas, { width: columns, height: rows });
+}
+
 // The canvas's context in CSS pixels, sharp on any screen, cleared. Asking for the size lays out the page, in the
 // midst of a drag: so it is asked once, and an observer tells when it changes.
 const canvasSizes = new WeakMap();
@@ -142,9 +147,9 @@ function sharpContext(canvas) {
   }
   const [width, height] = canvasSizes.get(canvas);
   const ratio = window.devicePixelRatio || 1;
-  canvas.width = Math.round(width * ratio);
-  canvas.height = Math.round(height * ratio);
+  resize(canvas, Math.round(width * ratio), Math.round(height * ratio));
   const context = canvas.getContext("2d");
+  context.reset();
   context.scale(ratio, ratio);
   return { context, width, height };
 }
@@ -159,8 +164,7 @@ function drawPixels(canvas, view, start, width, height) {
     image.data[to + 2] = rgb[from + 2];
     image.data[to + 3] = 255;
   }
-  canvas.width = width;
-  canvas.height = height;
+  resize(canvas, width, height);
   canvas.getContext("2d").putImageData(image, 0, 0);
 }
 
