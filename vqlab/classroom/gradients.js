@@ -71,7 +71,6 @@ function render({ model, el }) {
     .replace("-", "−")).join(", ")})` : null);
   const draw = () => {
     const answer = model.get("answer");
-    error.replaceChildren(...(answer.error ? [span("⚠ 算不出来：", "⚠ Could not be computed:"), ` ${answer.error}`] : []));
     const { context, width } = sharpContext(canvas);
     if (!width) return;
     const theme = themeColours(canvas);
@@ -133,6 +132,11 @@ function render({ model, el }) {
       context.fillText(name, x + shift, Math.max(18, y - 5));
     }
 
+    write();
+  };
+  const write = soon(() => {
+    const answer = model.get("answer");
+    error.replaceChildren(...(answer.error ? [span("⚠ 算不出来：", "⚠ Could not be computed:"), ` ${answer.error}`] : []));
     rows.forEach(({ row, cells }, i) => {
       row.classList.toggle("vq-chosen", i === chosen);
       const result = answer.results[i];
@@ -142,7 +146,7 @@ function render({ model, el }) {
       }
     });
     root.dataset.answered = answer.request;
-  };
+  });
   const { ask, end } = asker(model, root, draw);
   draw();
   const ended = onLookChange(canvas, draw);
