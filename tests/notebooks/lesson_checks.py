@@ -81,12 +81,14 @@ def language_problems(markdown):
 
 
 def typography_problems(chinese):
-    """Full-width punctuation after Chinese, a space between Chinese and Latin, numbers, code, formulas."""
+    """Full-width punctuation, a space between Chinese and Latin, numbers, code, formulas, no break in a paragraph."""
     plain = re.sub(r"[*_]", "", MATH.sub("x", CODE.sub("x", LINK_TARGET.sub("", chinese))))
     han = r"[\u3400-\u9fff]"
     return ([f"no space between Chinese and Latin: {found!r}"
              for found in re.findall(f"{han}[A-Za-z0-9]|[A-Za-z0-9%]{han}", plain)]
-            + [f"half-width punctuation: {found!r}" for found in re.findall(f"{han}[,;:!?]", plain)])
+            + [f"half-width punctuation: {found!r}" for found in re.findall(f"{han}[,;:!?]", plain)]
+            + [f"a line break, which a browser draws as a gap: {found!r}"
+               for found in re.findall(r"[^\n]{1,8}\n(?![-+*] |\d+\. |[|>#\s])[^\n]{1,8}", plain.strip())])
 
 
 def code_problems(source, public):

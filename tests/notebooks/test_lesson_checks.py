@@ -48,6 +48,7 @@ def test_good_text_passes(good):
     (TEXT.replace("有 16 个", "有16 个"), "no space between Chinese and Latin"),
     (TEXT.replace("有 16 个", "有 `K`个，16 个"), "no space between Chinese and Latin"),
     (TEXT.replace("个码字。", "个,码字。"), "half-width punctuation"),
+    (TEXT.replace("个码字。", "个码字，\n不多。"), "a line break"),
 ])
 def test_bad_text_is_named(bad, problem):
     assert problem in "; ".join(checks.language_problems(bad))
