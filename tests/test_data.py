@@ -31,6 +31,13 @@ def test_the_held_out_photo_is_chelsea():
     assert np.array_equal(to_uint8(cat[0]), chelsea()[:300, :448])
 
 
+def test_two_photos_are_scikit_learns():
+    from sklearn.datasets import load_sample_image
+    pictures = photos()
+    for name in ("china", "flower"):
+        assert np.array_equal(to_uint8(pictures[name]), load_sample_image(f"{name}.jpg"))
+
+
 def test_photos_need_no_network(monkeypatch):
     import socket
 

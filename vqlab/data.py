@@ -6,6 +6,8 @@ Everywhere in vqlab an image is float32 in [-1, 1], channels first: (3, H, W), o
 import io
 import os
 from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -22,16 +24,17 @@ def photos() -> dict[str, Tensor]:
         Name -> (3, H, W) float32 in [-1, 1]; the cat `held_out_photo` is not among them.
 
     Source: scikit-image `skimage.data` (astronaut, coffee, rocket, hubble_deep_field: public domain, NASA and
-    CC0; motorcycle: Middlebury stereo benchmark, CC0 in scikit-image) and scikit-learn `load_sample_image`
-    (china, flower: CC BY 2.0).
+    CC0; motorcycle: Middlebury stereo benchmark, CC0 in scikit-image) and the files of scikit-learn's
+    `load_sample_image` (china, flower: CC BY 2.0).
     """
+    from PIL import Image
     from skimage import data as skimage_data
-    from sklearn.datasets import load_sample_image
 
     pictures = {name: getattr(skimage_data, name)()
                 for name in ("astronaut", "coffee", "rocket", "hubble_deep_field")}
     pictures["motorcycle"] = skimage_data.stereo_motorcycle()[0]
-    pictures |= {name: load_sample_image(f"{name}.jpg") for name in ("china", "flower")}
+    folder = Path(find_spec("sklearn").submodule_search_locations[0], "datasets", "images")  # an import takes seconds
+    pictures |= {name: np.array(Image.open(folder / f"{name}.jpg")) for name in ("china", "flower")}
     return {name: from_uint8(pixels) for name, pixels in pictures.items()}
 
 

@@ -519,7 +519,7 @@ assert grid.score.psnr > none.psnr + 1
 # %% tags=["nbval-ignore-output"]
 torch.manual_seed(0)
 alive = SimpleVQVAE(512, 8, quantizer=EMAVectorQuantizer(512, 8)).to(pick_device())
-batches = crops(photos(), generator=torch.Generator().manual_seed(0))
+batches = crops(photos(), 12, generator=torch.Generator().manual_seed(0))  # 每步 12 块 12 crops a step
 
 panel = classroom.CollapsePanel("默认三样", "The default three", 60)
 for record in panel.watch_codes(alive, fit(alive, batches, seconds=60)):
@@ -537,7 +537,7 @@ classroom.show(figure, "左：死码本，几个绿方块，其余是灰叉。�
                "Left: the dead codebook, a few green squares, the rest grey. Right: the living one, green squares wherever there "
                "are orange dots.")
 if record.seconds > 30:  # 早停除外 unless stopped early
-    assert minute.usage > 0.9 and minute.perplexity > 200 and minute.cat_codes > 150
+    assert minute.usage > 0.9 and minute.perplexity > 300 and minute.cat_codes > 180
     assert minute.usage > 4 * dead.usage
 
 # %% [markdown]
