@@ -408,13 +408,13 @@ no_op.reveal(3, because=(
 #
 # <div lang="zh">
 #
-# *5 分钟。* 熵损失直接奖励使用率：平均熵减去平均的熵。把它加到默认三样上，权重从 0 加到 1，训练 120 步。
+# *5 分钟。* 熵损失直接奖励使用率：平均熵减去平均的熵。把它加到默认三样上，权重从 0 加到 1，训练 100 步。
 #
 # </div>
 # <div lang="en">
 #
 # *5 minutes.* The entropy term rewards usage directly: the mean entropy minus the entropy of the mean. Add it to the default
-# three, with a weight from 0 to 1, and train for 120 steps.
+# three, with a weight from 0 to 1, and train for 100 steps.
 #
 # </div>
 #
@@ -428,7 +428,7 @@ more_is_better
 # %% tags=["nbval-ignore-output"]
 price = {}
 for weight in (0.0, 0.1, 1.0):
-    run = SmallRun(lambda w=weight: EMAVectorQuantizer(256, 8, entropy_weight=w), steps=120).finish()
+    run = SmallRun(lambda w=weight: EMAVectorQuantizer(256, 8, entropy_weight=w), steps=100).finish()
     price[weight] = run.score
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
