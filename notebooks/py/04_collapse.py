@@ -519,14 +519,14 @@ assert grid.score.psnr > none.psnr + 1
 # %% tags=["nbval-ignore-output"]
 torch.manual_seed(0)
 alive = SimpleVQVAE(512, 8, quantizer=EMAVectorQuantizer(512, 8)).to(pick_device())
-batches = crops(photos(), 12, generator=torch.Generator().manual_seed(0))  # 每步 12 块 12 crops a step
+batches = crops(photos(), 32, 40, generator=torch.Generator().manual_seed(0))  # 每步 32 块 40 × 40 32 crops of 40 × 40
 
 panel = classroom.CollapsePanel("默认三样", "The default three", 60)
 for record in panel.watch_codes(alive, fit(alive, batches, seconds=60)):
     pass
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
-minute = classroom.score(alive, batches=8)
+minute = classroom.score(alive, batches=16)
 print("没有补救 no remedy (50 步 steps):", dead, sep="\n")
 print(f"默认三样 default three ({record.step} 步 steps):", minute, sep="\n")
 
