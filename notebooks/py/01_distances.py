@@ -71,7 +71,7 @@ pixels = classroom.colour_plane(china)[::100]  # every 100th pixel, (N, 2)
 pixels = pixels[pixels.norm(dim=1) > 0.01]
 codes = (kmeans(pixels, 7, 20, generator=torch.Generator().manual_seed(7)) * 100).round() / 100
 query = torch.tensor([[0.13, 0.2]])
-print(codes.shape[0], "codes of", codes.shape[1], "numbers")
+print(f"{codes.shape[0]} 个码字 codes × {codes.shape[1]} 个数 numbers")
 
 
 # %% [markdown]
@@ -112,7 +112,7 @@ same
 
 # %% jupyter={"source_hidden": true}
 chosen = [int(search(query, codes)) for search in (nearest_code, by_cosine, by_dot)]
-print("euclid, cosine, dot:", chosen)
+print("欧氏、余弦、点积 Euclid, cosine, dot:", chosen)
 same.reveal(len(set(chosen)) - 1, (
     "余弦不管长短，点积偏爱长的码字：两者量的都不是“差多少”。",
     "The cosine ignores lengths and the dot product favours long codes: neither measures how much is lost."))
@@ -218,7 +218,7 @@ def agreement(codebook):
 
 
 dot_agrees, cosine_agrees = agreement(gaussian)
-print(f"agree with Euclid: dot {dot_agrees} %, cosine {cosine_agrees} %")
+print(f"与欧氏一致 agree with Euclid: 点积 dot {dot_agrees} %, 余弦 cosine {cosine_agrees} %")
 guess.reveal(dot_agrees, ("高斯码字有长有短：点积偏爱长的，欧氏偏爱短的。",
                           "Gaussian codes differ in length: dot favours the long ones, Euclid the short."))
 
@@ -237,7 +237,7 @@ guess.reveal(dot_agrees, ("高斯码字有长有短：点积偏爱长的，欧�
 
 # %%
 equal_dot, equal_cosine = agreement(F.normalize(gaussian))
-print(f"codes of equal norm: dot {equal_dot} %, cosine {equal_cosine} %")
+print(f"码字等长 codes of equal norm: 点积 dot {equal_dot} %, 余弦 cosine {equal_cosine} %")
 
 # %% [markdown]
 # <div lang="zh">
@@ -300,7 +300,7 @@ classroom.ExpansionPlane(pixels, codes, query=query[0].tolist())
 cross = -2 * query @ codes.t()  # (1, K)
 with_codes = cross + codes.square().sum(dim=1)
 whole = with_codes + query.square().sum(dim=1, keepdim=True)
-print("winner, term by term:", [int(scores.argmin()) for scores in (cross, with_codes, whole)])
+print("逐项的赢家 winner, term by term:", [int(scores.argmin()) for scores in (cross, with_codes, whole)])
 dropped.reveal(0, ("‖x‖² 对所有码字都一样，把它们一起抬高，名次不变。少了 ‖e‖²，就变成点积了。",
                    "‖x‖² is the same for every code: all rise alike and the ranking stays. Without ‖e‖² it is the dot product."))
 
@@ -493,9 +493,9 @@ rounding
 
 # %%
 x, e = torch.tensor(10000.0), torch.tensor([10000.5, 10003.0])
-print("difference:", (x - e).square().tolist())
-print("expansion: ", (x * x + e * e - 2 * x * e).tolist())
-print("gap between float32 numbers near 1e8:", torch.finfo(torch.float32).eps * 2**26)
+print("差 difference:", (x - e).square().tolist())
+print("展开 expansion:", (x * x + e * e - 2 * x * e).tolist())
+print("1e8 附近 float32 的间隔 gap near 1e8:", torch.finfo(torch.float32).eps * 2**26)
 
 # %% jupyter={"source_hidden": true}
 rounding.reveal(2, ("三项都约一亿，那里相邻的 float32 相差 8。大数相减，有用的小数位早已舍掉：灾难性抵消。",
@@ -518,7 +518,7 @@ rounding.reveal(2, ("三项都约一亿，那里相邻的 float32 相差 8。大
 # %% tags=["nbval-ignore-output"]
 a, b = torch.tensor([[512695.0]]), torch.tensor([[512804.0]])
 one, many = torch.cdist(a, b)[0].item(), torch.cdist(a.repeat(26, 1), b)[0].item()
-print(f"1 row: {one:.0f}, 26 rows: {many:.0f}")
+print(f"1 行 row: {one:.0f}, 26 行 rows: {many:.0f}")
 assert one == 109 and abs(many - 109) > 10
 
 # %% [markdown]
@@ -635,11 +635,11 @@ scores = codes_centred.square().sum(dim=1) - 2 * centred @ codes_centred.t()  # 
 size = centred.norm(dim=1) + codes_centred.norm(dim=1).max()
 slack = (48 + 8) * torch.finfo(torch.float32).eps * 2 * size.square()  # simpler and wider than nearest_code's
 short_list = scores <= (scores.amin(dim=1) + slack)[:, None]
-print(f"codes on the short list: {short_list.sum(dim=1).double().mean():.1f} of {len(patch_codes)} on average")
+print(f"短名单平均 short list, on average: {short_list.sum(dim=1).double().mean():.1f} / {len(patch_codes)}")
 for offset in offsets:
     moved, moved_codes = features + offset, patch_codes + offset
     exact = torch.cdist(moved.double(), moved_codes.double(), compute_mode="donot_use_mm_for_euclid_dist").argmin(dim=1)
-    print(f"offset {offset}: nearest_code wrong for {int((nearest_code(moved, moved_codes) != exact).sum())}")
+    print(f"偏移 offset {offset}: nearest_code 错 wrong {int((nearest_code(moved, moved_codes) != exact).sum())}")
 
 
 # %% [markdown]

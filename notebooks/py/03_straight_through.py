@@ -243,7 +243,7 @@ share.reveal(percent[torch.float32], because=(
 #
 # </div>
 #
-# $$L = \underbrace{\|x - \hat x\|^2}_{\text{reconstruction}} + \underbrace{\|\mathrm{sg}[{\color{#E69F00} z_e}] - {\color{#009E73} z_q}\|^2}_{\text{codebook}} + \beta \underbrace{\|{\color{#E69F00} z_e} - \mathrm{sg}[{\color{#009E73} z_q}]\|^2}_{\text{commitment}}$$
+# $$L = \underbrace{\|x - \hat x\|^2}_{\text{重建 reconstruction}} + \underbrace{\|\mathrm{sg}[{\color{#E69F00} z_e}] - {\color{#009E73} z_q}\|^2}_{\text{码本 codebook}} + \beta \underbrace{\|{\color{#E69F00} z_e} - \mathrm{sg}[{\color{#009E73} z_q}]\|^2}_{\text{承诺 commitment}}$$
 
 # %% jupyter={"source_hidden": true}
 decoder_teaches = Predict(("重建损失的梯度会推动码本吗？", "Does the gradient of the reconstruction loss move the codebook?"), [

@@ -241,13 +241,13 @@ print(f"一个训练批 one training batch (2048): {100 * usage(words[:2048], K)
 # %% [markdown]
 # <div lang="zh">
 #
-# **记住：** 困惑度和使用率要连同 N 和数法一起说，才有意义。训练曲线上画的只是一批的，偏低；下面的成绩都在同样的 64 个小块（16 384 个词）上量，最后一节用 8 倍。
+# **记住：** 困惑度和使用率要连同 N 和数法一起说，才有意义。训练曲线上画的只是一批的，偏低；下面的成绩都在同样的 64 个小块（16 384 个词）上量，最后一节用 16 倍。
 #
 # </div>
 # <div lang="en">
 #
 # **Keep:** perplexity and usage mean something only together with N and the way of counting. Curves drawn while training
-# are of one batch and read low; the results below are all measured on the same 64 crops (16 384 words), in the last section on 8 times as many.
+# are of one batch and read low; the results below are all measured on the same 64 crops (16 384 words), in the last section on 16 times as many.
 #
 # </div>
 
@@ -519,7 +519,7 @@ assert grid.score.psnr > none.psnr + 1
 # %% tags=["nbval-ignore-output"]
 torch.manual_seed(0)
 alive = SimpleVQVAE(512, 8, quantizer=EMAVectorQuantizer(512, 8)).to(pick_device())
-batches = crops(photos(), 32, 40, generator=torch.Generator().manual_seed(0))  # 每步 32 块 40 × 40 32 crops of 40 × 40
+batches = crops(photos(), 32, 40, generator=torch.Generator().manual_seed(0))  # 40 × 40 像素 pixels
 
 panel = classroom.CollapsePanel("默认三样", "The default three", 60)
 for record in panel.watch_codes(alive, fit(alive, batches, seconds=60)):
@@ -530,7 +530,7 @@ minute = classroom.score(alive, batches=16)
 print("没有补救 no remedy (50 步 steps):", dead, sep="\n")
 print(f"默认三样 default three ({record.step} 步 steps):", minute, sep="\n")
 
-figure, axes = plt.subplots(1, 2, figsize=(6, 3.2))
+figure, axes = plt.subplots(1, 2, figsize=(6.4, 4), layout="constrained")
 classroom.draw_codes(classroom.codes_plane(plain), axes[0]).set_title("没有补救 no remedy")
 classroom.draw_codes(classroom.codes_plane(alive), axes[1]).set_title("默认三样 default three")
 classroom.show(figure, "左：死码本，几个绿方块，其余是灰叉。右：活码本，绿方块铺满橙点所在的地方。",

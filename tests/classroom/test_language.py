@@ -37,6 +37,11 @@ def test_without_its_style_the_switch_is_hidden_and_says_what_to_do():
     assert ".vq-lang-off { display: none; }" in HTML
 
 
+def test_what_is_the_same_in_both_languages_is_shown_once():
+    assert bilingual("64 MiB", "64 MiB") == "64 MiB"
+    assert bilingual("<K>", "<K>") == "&lt;K&gt;"
+
+
 def test_bilingual_escapes():
     assert bilingual("a < b", "a & b") == '<span lang="zh">a &lt; b</span> <span lang="en">a &amp; b</span>'
 

@@ -143,6 +143,13 @@ def test_watch_reads_attributes_too(shown):
     assert points(widget, 3) == [[1, 2, 3]]
 
 
+@pytest.mark.parametrize("x, axis", [("seconds", ["时间（秒）", "time (seconds)"]), ("step", ["步", "step"])])
+def test_the_axis_is_named_in_both_languages(shown, x, axis):
+    widget = panel()
+    list(widget.watch([SimpleNamespace(seconds=1, step=1, psnr=2, loss=3)], x))
+    assert widget.setup["axis"] == axis
+
+
 def test_stop_ends_the_loop_normally(shown):
     widget, log, seen = panel(), [], []
     source = records(100, log)  # the lesson still holds it, so only watch() can close it

@@ -304,7 +304,7 @@ def draw_steps(xs: Tensor, loss: Tensor, error: Tensor, colours: Tensor,
     """
     if axes is None:
         axes = plt.subplots(2, 1, figsize=(8, 4), sharex=True)[1]
-    for ax, values, name in zip(axes, (loss, error), ("‖z_q − t‖²", "‖z − z_q‖²"), strict=True):
+    for ax, values, name in zip(axes, (loss, error), (r"$\|z_q - t\|^2$", r"$\|z - z_q\|^2$"), strict=True):
         extent = (float(xs[0]), float(xs[-1]), 0, float(values.max()) * 1.1)
         ax.imshow(colours[None].numpy(), extent=extent, aspect="auto", alpha=0.55)
         jumps = values.diff().abs() > 20 * values.diff().abs().median() + 1e-9

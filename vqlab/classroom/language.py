@@ -65,6 +65,8 @@ def bilingual(zh: str, en: str) -> str:
     >>> bilingual("码本", "codebook")
     '<span lang="zh">码本</span> <span lang="en">codebook</span>'
     """
+    if zh == en:  # a number with its unit, a name: once is enough
+        return escape(zh)
     return f'<span lang="zh">{escape(zh)}</span> <span lang="en">{escape(en)}</span>'
 
 

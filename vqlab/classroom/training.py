@@ -21,6 +21,7 @@ UPDATE_SECONDS = 0.15  # between two messages to the browser
 PREVIEW_SECONDS = 3.0  # between two preview pictures, where nothing else is said
 MOST_POINTS = 600  # of a curve; then every second one goes
 
+AXES = {"seconds": ("时间（秒）", "time (seconds)"), "step": ("步", "step")}
 LINES = [COLOURS[name] for name in ("data", "codes", "wrong", "other")]
 
 
@@ -136,7 +137,7 @@ class TrainingPanel(LessonWidget):
 
     def _reset(self, x: str, names: Sequence[str] | None = None) -> None:
         self._names = list(names or self.series)
-        self._axis = ("时间（秒）", "time (seconds)") if x == "seconds" else (x, x)
+        self._axis = AXES.get(x, (x, x))
         self._rows, self._image = [], None
         self._stop.clear()
         self.setup = {
