@@ -94,6 +94,15 @@ def test_rounding_plane(precision):
     assert (plane.answer["gap"] is None) == (precision == "fp16")  # 2 · 65536² is beyond 65504
 
 
+def test_rounding_plane_s_cells_lie_where_the_plane_is():
+    """Codes at 0 and ½ meet at ¼: two thirds of the way from −¾ to ¾; columns from the left, rows from below."""
+    for code, axis in (([0.5, 0.0], 1), ([0.0, 0.5], 0)):
+        plane = RoundingPlane(torch.tensor([[0.0, 0.0], code]))
+        won = torch.frombuffer(bytearray(plane.cells), dtype=torch.uint8).view(2, 96, 96)[0]
+        expected = torch.arange(96) >= 64 if axis == 1 else torch.arange(96) < 32
+        assert torch.equal(won.bool(), expected.expand(96, 96) if axis == 1 else expected[:, None].expand(96, 96))
+
+
 @pytest.mark.parametrize("make", [lambda: DistancePlane(CODES, CODES), lambda: ExpansionPlane(CODES, CODES),
                                   lambda: RoundingPlane(CODES)])
 def test_saved_pictures_are_the_same_every_time(make):
