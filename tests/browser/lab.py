@@ -127,7 +127,7 @@ class Lesson:
                 return self.wait_idle()
             if time.monotonic() > deadline:
                 raise TimeoutError(f"cell {waiting[0]} still running after {seconds} s")
-            if waiting[0] != shown and ".watch(" in "".join(self.cells()[waiting[0]]["source"]):
+            if waiting[0] != shown and ".watch" in "".join(self.cells()[waiting[0]]["source"]):  # and watch_codes
                 shown = waiting[0]
                 self.scroll_to(shown)
             for button in stop.filter(visible=True).all():

@@ -13,7 +13,7 @@ LESSONS = [path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "noteboo
 @pytest.fixture(scope="module", params=LESSONS, ids=lambda path: Path(path).stem)
 def lesson(request, open_lesson):
     """The lesson, run from top to bottom, its trainings cut short by their button."""
-    lesson = open_lesson(request.param)
+    lesson = open_lesson(request.param, height=2400)  # fewer screens to scroll through
     lesson.run_all_stopping_trainings()
     return lesson
 
