@@ -34,7 +34,8 @@ class LabServer:
         self.settings = folder / "settings"
         shutil.copytree(ROOT / "notebooks", self.files / "notebooks", dirs_exist_ok=True)
         shutil.copy(ROOT / "pyproject.toml", self.files)  # the pairing of the twins
-        (folder / "app").mkdir()
+        self._set("docmanager-extension/plugin", autosave=False)  # a saved lesson is trusted: opened again, it would
+        (folder / "app").mkdir()                                  # seek the widgets of a kernel that is gone
         shutil.copy(ROOT / "binder" / "overrides.json", folder / "app")
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -70,10 +71,12 @@ class LabServer:
         ready.set()
 
     def set_theme(self, theme):
-        folder = self.settings / "@jupyterlab" / "apputils-extension"
-        folder.mkdir(parents=True, exist_ok=True)
-        settings = {"theme": f"JupyterLab {theme.title()}"}
-        (folder / "themes.jupyterlab-settings").write_text(json.dumps(settings))
+        self._set("apputils-extension/themes", theme=f"JupyterLab {theme.title()}")
+
+    def _set(self, plugin, **settings):
+        path = self.settings / "@jupyterlab" / f"{plugin}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(settings))
 
     def stop(self):
         self.process.terminate()

@@ -60,6 +60,11 @@ def test_outputs_come_from_the_model_also_off_screen(lesson):
     assert lesson.errors() == [] and lesson.console_errors == []
 
 
+def test_nothing_is_saved_unasked(lesson):
+    """A saved lesson is trusted, and opened again it complains that the widgets of its last kernel are gone."""
+    assert lesson.page.evaluate("jupyterapp.commands.isToggled('docmanager:toggle-autosave')") is False
+
+
 def test_a_slider_moves_by_keyboard_and_by_drag(lesson):
     cell = lesson.scroll_to(2)
     handle = cell.locator("[role=slider]")
