@@ -241,13 +241,14 @@ print(f"一个训练批 one training batch (2048): {100 * usage(words[:2048], K)
 # %% [markdown]
 # <div lang="zh">
 #
-# **记住：** 困惑度和使用率要连同 N 和数法一起说，才有意义。训练曲线上画的只是一批的，偏低；下面的成绩都在同样的 64 个小块（16 384 个词）上量，最后一节用 16 倍。
+# **记住：** 困惑度和使用率要连同 N 和数法一起说，才有意义。训练曲线上画的只是一批的，偏低；下面的成绩都在同样的 64 个小块（16 384 个词）上量，最后一节用 1024 个，大小和它训练时的一样。
 #
 # </div>
 # <div lang="en">
 #
 # **Keep:** perplexity and usage mean something only together with N and the way of counting. Curves drawn while training
-# are of one batch and read low; the results below are all measured on the same 64 crops (16 384 words), in the last section on 16 times as many.
+# are of one batch and read low; the results below are all measured on the same 64 crops (16 384 words), in the last section on
+# 1024, as large as those it was trained on.
 #
 # </div>
 
@@ -519,14 +520,14 @@ assert grid.score.psnr > none.psnr + 1
 # %% tags=["nbval-ignore-output"]
 torch.manual_seed(0)
 alive = SimpleVQVAE(512, 8, quantizer=EMAVectorQuantizer(512, 8)).to(pick_device())
-batches = crops(photos(), 32, 40, generator=torch.Generator().manual_seed(0))  # 40 × 40 像素 pixels
+batches = crops(photos(), 50, 32, generator=torch.Generator().manual_seed(0))  # 32 × 32 像素 pixels
 
 panel = classroom.CollapsePanel("默认三样", "The default three", 60)
 for record in panel.watch_codes(alive, fit(alive, batches, seconds=60)):
     pass
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
-minute = classroom.score(alive, batches=16)
+minute = classroom.score(alive, batches=16, size=32)
 print("没有补救 no remedy (50 步 steps):", dead, sep="\n")
 print(f"默认三样 default three ({record.step} 步 steps):", minute, sep="\n")
 

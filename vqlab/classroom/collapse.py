@@ -66,15 +66,16 @@ class Score(NamedTuple):
 
 
 @torch.no_grad()
-def score(model: SimpleVQVAE, batches: int = 1) -> Score:
-    """Look at ``batches`` × 64 crops of 64 × 64 pixels, always the same ones, and at the cat.
+def score(model: SimpleVQVAE, batches: int = 1, size: int = 64) -> Score:
+    """Look at ``batches`` × 64 crops, always the same ones, and at the cat.
 
     Args:
         model: in evaluation mode, on any device.
-        batches: 64 crops each: 16 384 words.
+        batches: of 64 crops; with `size` 64, one is 16 384 words.
+        size: side of a crop in pixels. Small ones give a higher perplexity: words near a border are others.
     """
     device = next(model.parameters()).device
-    source = crops(_photographs(), SCORED, generator=torch.Generator().manual_seed(1))
+    source = crops(_photographs(), SCORED, size, generator=torch.Generator().manual_seed(1))
     decibels, words = [], []
     for _ in range(batches):
         images = next(source).to(device)
