@@ -3,8 +3,10 @@
 import matplotlib.pyplot as plt
 import pytest
 import torch
+from matplotlib.text import Text
 
 from vqlab import Codebook, EMACodebook, FiniteScalarQuantizer, SimpleVQVAE, VectorQuantizer2, perplexity, usage
+from vqlab.classroom import figures, training
 from vqlab.classroom.collapse import (
     REMEDIES,
     SPAN,
@@ -131,12 +133,28 @@ def test_a_preview_leaves_training_as_it_was():
     assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
 
 
+def test_a_panel_says_all_of_its_words_in_its_picture(monkeypatch):
+    monkeypatch.setattr(training, "display", lambda *args, **kwargs: None)
+    drawn = []
+    monkeypatch.setattr(training, "png", lambda fig: drawn.append(fig) or figures.png(fig))
+    run = SmallRun(remedied, steps=3)
+    panel = CollapsePanel("没有补救", "No remedy", 3)
+    list(panel.watch_codes(run.model, run, x="step"))
+    panel.picture()
+    words = [text for text in drawn[-1].findobj(Text) if text.get_text()]
+    assert "码字在哪儿\nwhere the codes are" in [text.get_text() for text in words]
+    for text in words:
+        inside = text.get_window_extent()
+        assert drawn[-1].bbox.x0 <= inside.x0 and inside.x1 <= drawn[-1].bbox.x1, text.get_text()
+
+
 def test_figures_draw_what_they_are_given():
     runs = {name: SmallRun(remedied, steps=2).finish() for name in ("none", "a", "b")}
     axes = draw_runs(runs, "none")
     assert [ax.get_title() for ax in axes] == ["a", "b"]
     assert axes[0].lines[1].get_ydata() == pytest.approx([100 * record.usage for record in runs["a"].records])
     panel = draw_codes(codes_plane(runs["a"].model))
+    assert panel.get_legend().get_title().get_text() == "1024 个词 words"  # that many were counted
     assert max(abs(line.get_xdata()).max() for line in panel.lines if len(line.get_xdata())) <= SPAN + 1e-6
     assert draw_dead({"x": [3, 2], "y": [1, 1]}).lines[0].get_ydata().tolist() == [3, 2]
     price = draw_entropy_price({0.0: Score(0.5, 9, 20, 7, 22), 1.0: Score(0.9, 9, 18, 12, 21)})

@@ -229,15 +229,17 @@ class CodesPlane(NamedTuple):
     """Encoder outputs and codes on the plane of the outputs' two widest directions, in standard deviations.
 
     Attributes:
-        z_e: (N, 2).
+        z_e: (250, 2), some of the outputs.
         codes: (K, 2).
-        used: (K,) bool, whether any of the outputs chose the code.
+        used: (K,) bool, whether any of all the outputs chose the code.
+        words: how many outputs these are.
         axes: (D, 2) the directions, to be handed to the next call: then the plane does not flip.
     """
 
     z_e: Tensor
     codes: Tensor
     used: Tensor
+    words: int
     axes: Tensor
 
 
@@ -259,13 +261,13 @@ def codes_plane(model: SimpleVQVAE, axes: Tensor | None = None) -> CodesPlane:
     used = torch.zeros(len(codes), dtype=torch.bool).index_fill_(0, indices.cpu(), True)
     chosen = torch.linspace(0, len(z) - 1, SHOWN).long()
     return CodesPlane(((centred @ found) / spread)[chosen].float(),
-                      ((codes - z.mean(dim=0)) @ found / spread).float(), used, found)
+                      ((codes - z.mean(dim=0)) @ found / spread).float(), used, len(z), found)
 
 
 def draw_codes(plane: CodesPlane, ax: Axes | None = None) -> Axes:
-    """Draw encoder outputs (orange dots), used codes (green squares) and dead ones (grey crosses).
+    """Draw encoder outputs (orange dots), used codes (green squares) and unused ones (grey crosses).
 
-    Codes beyond the edge are drawn on it.
+    Codes beyond the edge are drawn on it. The legend says how many words were counted.
     """
     ax = plt.subplots(figsize=(3.4, 3.4))[1] if ax is None else ax
     codes = plane.codes.clamp(-SPAN, SPAN)
@@ -276,7 +278,8 @@ def draw_codes(plane: CodesPlane, ax: Axes | None = None) -> Axes:
             markeredgewidth=0.5, label=f"有人选 used: {int(plane.used.sum())}")
     ax.set(xlim=(-SPAN * 1.05, SPAN * 1.05), ylim=(-SPAN * 1.05, SPAN * 1.05), xticks=[], yticks=[], aspect="equal")
     ax.spines[:].set_visible(True)
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, 0), ncols=2, fontsize=8, handletextpad=0.2, columnspacing=1)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, 0), ncols=2, title=f"{plane.words} 个词 words",
+              title_fontsize=8, fontsize=8, handletextpad=0.2, columnspacing=1)
     return ax
 
 
@@ -288,7 +291,8 @@ def codes_picture(model: SimpleVQVAE) -> np.ndarray:
         fig = Figure(figsize=(2, 2.3))
         canvas = FigureCanvasAgg(fig)
         ax = draw_codes(codes_plane(model.eval()), fig.subplots())
-        ax.legend(loc="upper center", bbox_to_anchor=(0.5, 0.02), ncols=1, fontsize=7, handletextpad=0.2)
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, 0.02), title=ax.get_legend().get_title().get_text(),
+                  title_fontsize=7, fontsize=7, handletextpad=0.2, labelspacing=0.3)
         canvas.draw()
         model.train(was_training)
         return np.asarray(canvas.buffer_rgba())[..., :3].copy()
@@ -306,6 +310,9 @@ class CollapsePanel(TrainingPanel):
     def __init__(self, title_zh: str, title_en: str, end: float):
         series = {"usage": ("使用率", "usage"), "perplexity": ("困惑度", "perplexity")}
         super().__init__(title_zh, title_en, end, series, ("码字在哪儿", "where the codes are"))
+        self.alt_zh += "右边的平面：橙点是编码器的输出，绿方块是有人选的码字，灰叉没人选。"
+        self.alt_en += (" On the plane at the right, orange dots are encoder outputs, green squares codes in use, "
+                        "grey crosses unused ones.")
 
     def watch_codes(self, model: SimpleVQVAE, records: Iterable[Record], x: str = "seconds") -> Iterator[Record]:
         """`watch`, and look where the model's codes are: often in a short training, every few seconds in a minute."""

@@ -125,14 +125,14 @@ class TrainingPanel(LessonWidget):
         register_font()
         with mpl.rc_context(STYLE):
             shown = [*self._names, "preview"] if self._image is not None else self._names
-            fig = Figure(figsize=(7.5, 2.3))
+            fig = Figure(figsize=(7.5, 2.3 if self._image is None else 2.5))
             axes = fig.subplots(1, len(shown), squeeze=False)[0]
             rows = np.array(self._rows).reshape(-1, 1 + len(self._names))
             for number, (ax, name) in enumerate(zip(axes, self._names, strict=False)):
                 ax.plot(rows[:, 0], rows[:, 1 + number], color=LINES[number % len(LINES)])
                 ax.set(title=" ".join(self.series[name]), xlabel=" ".join(self._axis), xlim=(0, self.seconds))
             if self._image is not None:
-                draw_images([self._image], [" ".join(self.caption)], axes[-1:])
+                draw_images([self._image], ["\n".join(self.caption)], axes[-1:])
             return png(fig)
 
     def _reset(self, x: str, names: Sequence[str] | None = None) -> None:
