@@ -544,15 +544,15 @@ if record.seconds > 30:  # 早停除外 unless stopped early
 # %% [markdown]
 # <div lang="zh">
 #
-# 几乎每个码字都有人用；图上的灰叉只是没出现在那 1024 个词里（第 3 节）。猫一张图用不到全部，也不该用到全部：她身上没有火箭和星空。
+# 几乎每个码字都有人用；右图的灰叉只是没出现在那 1024 个词里（第 3 节）。猫一张图用不到全部，也不该用到全部：她身上没有火箭和星空。
 #
 # 公平起见：左边只训练了 50 步。把 `steps=50` 改成更大的数，看它自己能不能活过来。
 #
 # </div>
 # <div lang="en">
 #
-# Nearly every code is in use; the grey crosses of the figure only did not occur among its 1024 words (section 3). The cat
-# alone does not use them all, and should not: there are no rockets or galaxies on her.
+# Nearly every code is in use; the grey crosses on the right only did not occur among those 1024 words (section 3). The
+# cat alone does not use them all, and should not: there are no rockets or galaxies on her.
 #
 # To be fair: the one on the left was trained for 50 steps only. Change `steps=50` to a larger number and see whether it
 # recovers by itself.

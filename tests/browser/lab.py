@@ -34,8 +34,9 @@ class LabServer:
         self.settings = folder / "settings"
         shutil.copytree(ROOT / "notebooks", self.files / "notebooks", dirs_exist_ok=True)
         shutil.copy(ROOT / "pyproject.toml", self.files)  # the pairing of the twins
-        self._set("docmanager-extension/plugin", autosave=False)  # a saved lesson is trusted: opened again, it would
-        (folder / "app").mkdir()                                  # seek the widgets of a kernel that is gone
+        # a saved lesson is trusted: opened again, it would seek the widgets of a kernel that is gone
+        self._set("docmanager-extension/plugin", autosave=False)
+        (folder / "app").mkdir()
         shutil.copy(ROOT / "binder" / "overrides.json", folder / "app")
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))

@@ -264,10 +264,11 @@ def codes_plane(model: SimpleVQVAE, axes: Tensor | None = None) -> CodesPlane:
                       ((codes - z.mean(dim=0)) @ found / spread).float(), used, len(z), found)
 
 
-def draw_codes(plane: CodesPlane, ax: Axes | None = None) -> Axes:
+def draw_codes(plane: CodesPlane, ax: Axes | None = None, **legend: Any) -> Axes:
     """Draw encoder outputs (orange dots), used codes (green squares) and unused ones (grey crosses).
 
-    Codes beyond the edge are drawn on it. The legend says how many words were counted.
+    Codes beyond the edge are drawn on it. The legend says how many words were counted; ``legend`` are settings of
+    `Axes.legend` for another place or size.
     """
     ax = plt.subplots(figsize=(3.4, 3.4))[1] if ax is None else ax
     codes = plane.codes.clamp(-SPAN, SPAN)
@@ -278,8 +279,8 @@ def draw_codes(plane: CodesPlane, ax: Axes | None = None) -> Axes:
             markeredgewidth=0.5, label=f"有人选 used: {int(plane.used.sum())}")
     ax.set(xlim=(-SPAN * 1.05, SPAN * 1.05), ylim=(-SPAN * 1.05, SPAN * 1.05), xticks=[], yticks=[], aspect="equal")
     ax.spines[:].set_visible(True)
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, 0), ncols=2, title=f"{plane.words} 个词 words",
-              title_fontsize=8, fontsize=8, handletextpad=0.2, columnspacing=1)
+    ax.legend(**{"loc": "upper center", "bbox_to_anchor": (0.5, 0), "ncols": 2, "title": f"{plane.words} 个词 words",
+                 "title_fontsize": 8, "fontsize": 8, "handletextpad": 0.2, "columnspacing": 1} | legend)
     return ax
 
 
@@ -290,9 +291,8 @@ def codes_picture(model: SimpleVQVAE) -> np.ndarray:
     with mpl.rc_context({**STYLE, "figure.dpi": 160}):
         fig = Figure(figsize=(2, 2.3))
         canvas = FigureCanvasAgg(fig)
-        ax = draw_codes(codes_plane(model.eval()), fig.subplots())
-        ax.legend(loc="upper center", bbox_to_anchor=(0.5, 0.02), title=ax.get_legend().get_title().get_text(),
-                  title_fontsize=7, fontsize=7, handletextpad=0.2, labelspacing=0.3)
+        draw_codes(codes_plane(model.eval()), fig.subplots(), bbox_to_anchor=(0.5, 0.02), ncols=1,
+                   title_fontsize=7, fontsize=7, labelspacing=0.3)
         canvas.draw()
         model.train(was_training)
         return np.asarray(canvas.buffer_rgba())[..., :3].copy()
