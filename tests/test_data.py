@@ -7,7 +7,7 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 import vqlab
-from vqlab import DummyDataset, crops, digits, held_out_photo, load_photo, photos, tiles, to_uint8
+from vqlab import DummyDataset, crops, digits, held_out_photo, load_photo, photos, small_photo, tiles, to_uint8
 
 
 def png(pixels, **options):
@@ -182,3 +182,12 @@ def test_tiles_are_the_photograph_cut_row_by_row():
         tiles(photo, 8)
     with pytest.raises(ValueError, match="expected a photo"):
         tiles(photo[0], 2)
+
+
+def test_a_small_photo_holds_whole_8_bit_levels():
+    photo = small_photo(photos()["astronaut"], 32)
+    levels = (photo + 1) * 127.5
+    assert photo.shape == (3, 32, 32)
+    assert torch.allclose(levels, levels.round(), atol=1e-4)
+    block = photos()["astronaut"][:, :16, :16].mean(dim=(1, 2))  # 512 / 32 = 16
+    assert torch.allclose(photo[:, 0, 0], block, atol=0.51 / 127.5)

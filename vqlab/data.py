@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -221,6 +222,20 @@ class DummyDataset(Dataset):
 def from_uint8(pixels: np.ndarray) -> Tensor:
     """(H, W, 3) uint8 -> (3, H, W) float32 in [-1, 1]."""
     return torch.tensor(pixels).permute(2, 0, 1).float().contiguous() / 127.5 - 1
+
+
+def small_photo(photo: Tensor, size: int = 128) -> Tensor:
+    """Shrink a photograph by averaging, to whole 8-bit levels as a file would hold them.
+
+    Args:
+        photo: (3, H, W) in [-1, 1].
+        size: the new height and width.
+
+    Returns:
+        (3, size, size) float32 in [-1, 1].
+    """
+    small = F.interpolate(photo[None], size=(size, size), mode="area")[0]
+    return ((small + 1) * 127.5).round() / 127.5 - 1
 
 
 def to_uint8(image: Tensor) -> np.ndarray:

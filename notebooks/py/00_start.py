@@ -33,6 +33,7 @@ from vqlab import (
     DummyDataset, EMAVectorQuantizer, SimpleVQVAE, VectorQuantizer2, bits_per_pixel, classroom, crops, fit,
     held_out_photo, perplexity, photos, pick_device, psnr,
 )
+from vqlab.lessons import start as lesson
 
 classroom.start()
 
@@ -177,7 +178,7 @@ dictionary = model.idxBl_to_img([alike])[:, :, 8:12, 8:12].cpu()  # the 4 × 4 p
 
 figure, axes = plt.subplots(1, 3, figsize=(8, 2.2))
 classroom.draw_images([cat[0]], ["原图 original"], axes[:1])
-classroom.draw_tokens(tokens, dictionary, axes[1]).set_title(f"{rows} × {columns} 个词 words")
+lesson.draw_tokens(tokens, dictionary, axes[1]).set_title(f"{rows} × {columns} 个词 words")
 classroom.draw_images([again[0]], ["从词画回 from words alone"], axes[2:])
 classroom.show(figure, "左：原图；中：粗糙的词图，仍看得出猫脸；右：从词画回的猫，细毛变软，其余几乎一样。",
                "Left: the original. Middle: the coarse token map, the cat's face still visible. Right: the cat drawn "
@@ -199,8 +200,8 @@ classroom.show(figure, "左：原图；中：粗糙的词图，仍看得出猫�
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 figure, (left, right) = plt.subplots(1, 2, figsize=(7.6, 2.7), width_ratios=[1, 2.1])
-classroom.draw_tokens(tokens[24:32, 36:46], dictionary, left, numbers=True).set_title("一角的词 words in one corner")
-classroom.draw_dictionary(dictionary, order[:256], right, columns=32).set_title("最常用的 256 个词 the 256 most frequent words")
+lesson.draw_tokens(tokens[24:32, 36:46], dictionary, left, numbers=True).set_title("一角的词 words in one corner")
+lesson.draw_dictionary(dictionary, order[:256], right, columns=32).set_title("最常用的 256 个词 the 256 most frequent words")
 classroom.show(figure, "左：80 个词的编号表；右：256 个小色块，有平色，也有各个方向的边缘。",
                "Left: a table of 80 word numbers. Right: 256 little patches, some flat colours, some edges in "
                "every direction.")
@@ -277,7 +278,7 @@ guess_jpeg
 
 # %% tags=["nbval-ignore-output"]
 budget = rows * columns * 9 // 8  # bytes
-jpeg, spent = classroom.jpeg_within(cat[0].cpu(), budget)
+jpeg, spent = lesson.jpeg_within(cat[0].cpu(), budget)
 jpeg_db = psnr(jpeg, cat[0].cpu()).item()
 
 print(f"词 words: {budget} 字节 bytes, {after:.1f} dB    JPEG: {spent} 字节 bytes, {jpeg_db:.1f} dB")

@@ -34,13 +34,14 @@ import torch
 import torch.nn.functional as F
 
 from vqlab import classroom, held_out_photo, kmeans, nearest_code, photos, psnr
-from vqlab.classroom import Option, Predict, Question, Quiz, check
+from vqlab.classroom import Option, Predict, Question, Quiz
+from vqlab.lessons import distances as lesson
 
 classroom.start()
 
 # %% jupyter={"source_hidden": true}
-colours = classroom.colour_plane(photos()["china"])[::100]
-classroom.show(classroom.draw_broken_regions(kmeans(colours, 7, generator=torch.Generator().manual_seed(7))),
+colours = lesson.colour_plane(photos()["china"])[::100]
+classroom.show(lesson.draw_broken_regions(kmeans(colours, 7, generator=torch.Generator().manual_seed(7))),
                "颜色平面按获胜的码字涂色：左边是正确的七块区域，右边是平移 4 之后 bf16 的答案，区域破碎。",
                "The plane of colours, painted by winning code: left the seven true regions, right bf16's answer after a move "
                "by 4, in pieces.")
@@ -67,7 +68,7 @@ classroom.show(classroom.draw_broken_regions(kmeans(colours, 7, generator=torch.
 
 # %% jupyter={"source_hidden": true}
 china = photos()["china"]
-pixels = classroom.colour_plane(china)[::100]  # every 100th pixel, (N, 2)
+pixels = lesson.colour_plane(china)[::100]  # every 100th pixel, (N, 2)
 pixels = pixels[pixels.norm(dim=1) > 0.01]
 codes = (kmeans(pixels, 7, 20, generator=torch.Generator().manual_seed(7)) * 100).round() / 100
 query = torch.tensor([[0.13, 0.2]])
@@ -139,7 +140,7 @@ same.reveal(len(set(chosen)) - 1, (
 # </div>
 
 # %%
-classroom.DistancePlane(pixels, codes, query=query[0].tolist())
+lesson.DistancePlane(pixels, codes, query=query[0].tolist())
 
 # %% [markdown]
 # <div lang="zh">
@@ -294,7 +295,7 @@ dropped
 # </div>
 
 # %%
-classroom.ExpansionPlane(pixels, codes, query=query[0].tolist())
+lesson.ExpansionPlane(pixels, codes, query=query[0].tolist())
 
 # %% jupyter={"source_hidden": true}
 cross = -2 * query @ codes.t()  # (1, K)
@@ -338,7 +339,7 @@ def squared_distances(z, codebook):
     ...
 
 
-check("01.expansion", squared_distances)
+lesson.exercises.expansion.check(squared_distances)
 
 
 # %% jupyter={"source_hidden": true}
@@ -346,7 +347,7 @@ def squared_distances_solution(z, codebook):
     return z.square().sum(dim=1, keepdim=True) + codebook.square().sum(dim=1) - 2 * z @ codebook.t()
 
 
-check("01.expansion", squared_distances_solution)
+lesson.exercises.expansion.check(squared_distances_solution)
 
 
 # %% [markdown]
@@ -368,7 +369,7 @@ def nearest_by_cosine(z, codebook):
     ...
 
 
-check("01.cosine", nearest_by_cosine)
+lesson.exercises.cosine.check(nearest_by_cosine)
 
 
 # %% jupyter={"source_hidden": true}
@@ -376,7 +377,7 @@ def nearest_by_cosine_solution(z, codebook):
     return (F.normalize(z, dim=1) @ F.normalize(codebook, dim=1).t()).argmax(dim=1)
 
 
-check("01.cosine", nearest_by_cosine_solution)
+lesson.exercises.cosine.check(nearest_by_cosine_solution)
 
 
 # %% [markdown]
@@ -436,11 +437,11 @@ memory_guess.reveal(difference, ("N·K·D 个数，每个 4 字节。展开式�
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 vectors = torch.randn(N, D, generator=torch.Generator().manual_seed(1))
 book = torch.randn(K, D, generator=torch.Generator().manual_seed(2))
-memory = {name: classroom.peak_memory(search, vectors, book) / 2**20 for name, search in searches.items()}
-times = classroom.time_ratios(searches, vectors, book)
+memory = {name: lesson.peak_memory(search, vectors, book) / 2**20 for name, search in searches.items()}
+times = lesson.time_ratios(searches, vectors, book)
 assert memory["broadcast"] >= 2 * difference and max(memory["formula"], memory["cdist"]) < memory["broadcast"] / 20
 figure, axes = plt.subplots(1, 2, figsize=(6, 2), sharey=True)
-classroom.draw_price(memory, times, axes)
+lesson.draw_price(memory, times, axes)
 classroom.show(figure, "两组横条：四种算法的内存峰值和时间。broadcast 的内存比其他三种大几十倍，时间也最长。",
                "Two groups of bars: peak memory and time of four ways. Broadcast takes tens of times the memory of the others, "
                "and the most time.")
@@ -464,7 +465,7 @@ classroom.show(figure, "两组横条：四种算法的内存峰值和时间。br
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 many = torch.randn(16 * N, D, generator=torch.Generator().manual_seed(3))
-growth = {name: classroom.peak_memory(searches[name], many, book) / 2**20 / memory[name]
+growth = {name: lesson.peak_memory(searches[name], many, book) / 2**20 / memory[name]
           for name in ("formula", "cdist", "nearest_code")}
 assert growth["formula"] > 12 and growth["nearest_code"] < 10
 print({name: f"× {ratio:.1f}" for name, ratio in growth.items()})
@@ -545,7 +546,7 @@ assert one == 109 and abs(many - 109) > 10
 # </div>
 
 # %%
-classroom.RoundingPlane(codes)
+lesson.RoundingPlane(codes)
 
 # %% jupyter={"source_hidden": true}
 for dtype in (torch.float32, torch.bfloat16, torch.float16):
@@ -587,13 +588,13 @@ for centre in (False, True):
         for offset in offsets:
             moved, moved_codes = features + offset, patch_codes + offset
             truth = nearest_code(moved.double(), moved_codes.double())
-            found = classroom.search_in(dtype, moved, moved_codes, centre=centre)
+            found = lesson.search_in(dtype, moved, moved_codes, centre=centre)
             label = f"{name}, 居中 centred" if centre else name
             wrong.setdefault(label, []).append((found != truth).double().mean().item())
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 figure, axes = plt.subplots(figsize=(6.2, 2.6))
-classroom.draw_rounding(offsets, wrong, axes)
+lesson.draw_rounding(offsets, wrong, axes)
 classroom.show(figure, "选错的比例随偏移变化：不居中时三种精度都升到接近 100%，bf16 最早；居中后三条线都是平的，fp32 为零，bf16 仍有几个百分点。",
                "Share of wrong codes over the offset: uncentred, all three precisions rise to nearly 100 %, bf16 first; "
                "centred, all lines are flat, fp32 at zero, bf16 still at a few percent.")
@@ -662,7 +663,7 @@ def nearest_centred(z, codebook):
     ...
 
 
-check("01.centre", nearest_centred)
+lesson.exercises.centre.check(nearest_centred)
 
 
 # %% jupyter={"source_hidden": true}
@@ -671,7 +672,7 @@ def nearest_centred_solution(z, codebook):
     return by_formula(z - origin, codebook - origin)
 
 
-check("01.centre", nearest_centred_solution)
+lesson.exercises.centre.check(nearest_centred_solution)
 
 # %% [markdown]
 # ## 6. 我们看到了什么 · What we saw

@@ -31,14 +31,16 @@
 # %%
 import torch
 
-from vqlab import DummyDataset, classroom, kmeans, nearest_code, photos, psnr
-from vqlab.classroom import Option, PalettePlayer, Predict, Question, Quiz, VoronoiPlane, distortion, lloyd_step
+from vqlab import DummyDataset, classroom, kmeans, nearest_code, photos, psnr, small_photo
+from vqlab.classroom import Option, Predict, Question, Quiz
+from vqlab.lessons import argmin as lesson
+from vqlab.lessons.argmin import PalettePlayer, VoronoiPlane, distortion, lloyd_step
 
 classroom.start()
 
 # %% jupyter={"source_hidden": true}
-photo = classroom.small_photo(photos()["astronaut"], 128)
-ax = classroom.draw_images([classroom.repaint(photo, kmeans(photo.flatten(1).T[::4], size, 5, generator=torch.Generator()))
+photo = small_photo(photos()["astronaut"], 128)
+ax = classroom.draw_images([lesson.repaint(photo, kmeans(photo.flatten(1).T[::4], size, 5, generator=torch.Generator()))
                             for size in (2, 16, 256)], ["K = 2", "K = 16", "K = 256"])[0]
 ax.figure.set_size_inches(5.4, 2)
 classroom.show(ax.figure, "宇航员的照片三次：用 2 种、16 种、256 种颜色，越来越像。",
@@ -61,8 +63,8 @@ classroom.show(ax.figure, "宇航员的照片三次：用 2 种、16 种、256 �
 # </div>
 
 # %%
-photo = classroom.small_photo(photos()["astronaut"], 128)  # (3, 128, 128)
-plane = classroom.photo_plane(photo, 1000, generator=torch.Generator().manual_seed(0))
+photo = small_photo(photos()["astronaut"], 128)  # (3, 128, 128)
+plane = lesson.photo_plane(photo, 1000, generator=torch.Generator().manual_seed(0))
 print(f"平面保留的方差 variance kept: {plane.kept:.0%}", tuple(plane.points.shape))
 
 # %% jupyter={"source_hidden": true}
@@ -253,7 +255,7 @@ player
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 def quality(picture, palette):
-    return psnr(classroom.repaint(picture, palette), picture).item()
+    return psnr(lesson.repaint(picture, palette), picture).item()
 
 sizes = [2, 4, 8, 16, 32, 64, 128, 256]
 learnt = [quality(photo, player.palettes[size]) for size in sizes]
@@ -288,13 +290,13 @@ doubling.reveal(round(gain, 1), because=("若颜色填满 d 维空间，K 翻倍
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 noise = DummyDataset()[0][0]  # (3, 64, 64)
 pixels = noise.flatten(1).T.contiguous()
-curves = {("照片，学到的 photo,", "learnt"): [(classroom.palette_rate(k, 128, 128), db) for k, db in zip(sizes, learnt, strict=True)]}
-curves["照片，网格 photo,", "grid"] = [(classroom.palette_rate(n**3, 128, 128), quality(photo, classroom.grid_palette(n)))
+curves = {("照片，学到的 photo,", "learnt"): [(lesson.palette_rate(k, 128, 128), db) for k, db in zip(sizes, learnt, strict=True)]}
+curves["照片，网格 photo,", "grid"] = [(lesson.palette_rate(n**3, 128, 128), quality(photo, lesson.grid_palette(n)))
                                 for n in range(2, 7)]
 curves["噪声，学到的 noise,", "learnt"] = [
-    (classroom.palette_rate(k, 64, 64), quality(noise, kmeans(pixels, k, generator=torch.Generator().manual_seed(0))))
+    (lesson.palette_rate(k, 64, 64), quality(noise, kmeans(pixels, k, generator=torch.Generator().manual_seed(0))))
     for k in sizes]
-ax = classroom.draw_rate_distortion(curves)
+ax = lesson.draw_rate_distortion(curves)
 classroom.show(ax.figure, "三条码率—失真曲线：照片用学到的调色板最高，网格低得多，噪声即使学了调色板也不高。",
                "Three rate–distortion curves: the photo with a learnt palette is highest, an even grid far lower; "
                "noise stays low, even with a learnt palette.")
@@ -313,7 +315,7 @@ assert min(learnt[5:]) > max(db for rate, db in curves["照片，网格 photo,",
 # </div>
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
-coffee = classroom.small_photo(photos()["coffee"], 128)
+coffee = small_photo(photos()["coffee"], 128)
 own = kmeans(coffee.flatten(1).T.contiguous(), 64, generator=torch.Generator().manual_seed(0))
 print(f"咖啡，自己的调色板 its own palette: {quality(coffee, own):.1f} dB")
 print(f"咖啡，宇航员的调色板 the astronaut's palette: {quality(coffee, player.palettes[64]):.1f} dB")
@@ -372,7 +374,7 @@ tie.reveal(2, because=("vqlab 的规则是平局取最小的索引，所以 5 �
 def levels(x):
     return ((x + 1) * 127.5).round().double()  # 0 … 255
 
-colours, palette = levels(photo.flatten(1).T), levels(classroom.grid_palette(4))
+colours, palette = levels(photo.flatten(1).T), levels(lesson.grid_palette(4))
 squares = (colours[:, None] - palette).square().sum(dim=2)  # (16384, 64), exact
 lowest, highest = squares.argmin(dim=1), 63 - squares.flip(1).argmin(dim=1)
 assert torch.equal(lowest, nearest_code(colours, palette))
@@ -415,19 +417,19 @@ def error(x):
 # %% jupyter={"source_hidden": true}
 xs = torch.linspace(-1.5, 1.8, 1000, dtype=torch.float64)
 winners = nearest_code(torch.stack([xs, torch.full_like(xs, -0.1)], dim=1), codes)
-axes = classroom.draw_steps(xs, classroom.sweep(loss, xs), classroom.sweep(error, xs), plane.colour(codes)[winners])
+axes = lesson.draw_steps(xs, lesson.sweep(loss, xs), lesson.sweep(error, xs), plane.colour(codes)[winners])
 classroom.show(axes[0].figure, "上：解码器的损失是台阶，换一个码字跳一次。下：量化误差连续，由几段抛物线拼成。",
                "Above: the decoder's loss is a staircase, one jump for each change of code. Below: the quantization error "
                "is continuous, pieced together from parabolas.")
 
 # %%
 for h in (0.1, 0.01, 0.001):
-    slopes = (classroom.sweep(loss, xs + h) - classroom.sweep(loss, xs - h)) / (2 * h)
+    slopes = (lesson.sweep(loss, xs + h) - lesson.sweep(loss, xs - h)) / (2 * h)
     print(f"h = {h}: 不为零 not zero {int((slopes != 0).sum())} / 1000, 最大 largest {slopes.abs().max():.0f}")
 
 # %% jupyter={"source_hidden": true}
 h = 0.001
-slopes = (classroom.sweep(loss, xs + h) - classroom.sweep(loss, xs - h)) / (2 * h)
+slopes = (lesson.sweep(loss, xs + h) - lesson.sweep(loss, xs - h)) / (2 * h)
 slope.reveal(int((slopes != 0).sum()), because=("只有离边界不到 h 的位置不是零，而那里的数随 h 变小而发散：不是斜率，是跳变。",
     "Only the places within h of a border; and there the number diverges as h shrinks: not a slope but a jump."))
 
@@ -540,14 +542,14 @@ def my_distortion(z, codebook):  # (N, D), (K, D) -> a number
     ...
 
 
-classroom.check("02.distortion", my_distortion)
+lesson.exercises.distortion.check(my_distortion)
 
 
 # %% jupyter={"source_hidden": true}
 def solution(z, codebook):
     return (z - codebook[nearest_code(z, codebook)]).square().sum(dim=1).mean()
 
-classroom.check("02.distortion", solution)
+lesson.exercises.distortion.check(solution)
 
 
 # %% [markdown]
@@ -568,7 +570,7 @@ def my_lloyd_step(z, codebook):  # (N, D), (K, D) -> (K, D)
     ...
 
 
-classroom.check("02.lloyd_step", my_lloyd_step)
+lesson.exercises.lloyd_step.check(my_lloyd_step)
 
 
 # %% jupyter={"source_hidden": true}
@@ -578,7 +580,7 @@ def solution(z, codebook):
         new[k] = z[indices == k].mean(dim=0)
     return new
 
-classroom.check("02.lloyd_step", solution)
+lesson.exercises.lloyd_step.check(solution)
 
 
 # %% [markdown]
@@ -599,7 +601,7 @@ def my_rate(indices, palette):  # (H, W) int64, (K, 3) -> bits per pixel
     ...
 
 
-classroom.check("02.rate", my_rate)
+lesson.exercises.rate.check(my_rate)
 
 
 # %% jupyter={"source_hidden": true}
@@ -607,7 +609,7 @@ def solution(indices, palette):
     bits = torch.tensor(len(palette)).log2() * indices.numel() + 24 * len(palette)
     return bits / indices.numel()
 
-classroom.check("02.rate", solution)
+lesson.exercises.rate.check(solution)
 
 # %% [markdown]
 # ## 出处 · Sources

@@ -33,18 +33,20 @@ import torch
 from torch.nn.functional import mse_loss
 
 from vqlab import SimpleVQVAE, classroom, digits, nearest_code, rotation_trick, straight_through
-from vqlab.classroom import Option, Predict, Question, Quiz
+from vqlab.lessons import straight_through as lesson
 
 classroom.start()
 
 # %% jupyter={"source_hidden": true}
 import matplotlib.pyplot as plt
 
+from vqlab.classroom import Option, Predict, Question, Quiz
+
 code = torch.tensor([1.0, 0.8])
 points = code + 0.25 * torch.randn(30, 2, generator=torch.Generator().manual_seed(0))
 figure, axes = plt.subplots(1, 2, figsize=(3.8, 2), sharey=True)
 for ax, way in zip(axes, (straight_through, rotation_trick), strict=True):
-    classroom.draw_step(way, points, code, 0.3 * code, ax)
+    lesson.draw_step(way, points, code, 0.3 * code, ax)
 classroom.show(figure, "两幅图：直通的 30 个箭头完全一样；旋转技巧的箭头都指向原点。",
                "Two panels: 30 identical arrows with straight-through; with the rotation trick all point to the origin.")
 
@@ -136,7 +138,7 @@ ways = {
     "z_e.detach() + (z_q - z_e)": lambda z_e, z_q: z_e.detach() + (z_q - z_e),
     "z_q + (z_e - z_q).detach()": lambda z_e, z_q: z_q + (z_e - z_q).detach(),
 }
-classroom.GradientPlane(ways)
+lesson.GradientPlane(ways)
 
 # %% [markdown]
 # <div lang="zh">
@@ -266,8 +268,8 @@ losses = {
 parts = {"encoder": model.encoder, "codebook": model.quantize.embedding, "decoder": model.decoder}
 
 # %% jupyter={"source_hidden": true}
-table = classroom.gradient_norms(losses, parts)
-classroom.show(classroom.draw_loss_table(table).figure, "三行三列的表。重建损失推动编码器和解码器，码本损失只推动码本，承诺损失只推动编码器。",
+table = lesson.gradient_norms(losses, parts)
+classroom.show(lesson.draw_loss_table(table).figure, "三行三列的表。重建损失推动编码器和解码器，码本损失只推动码本，承诺损失只推动编码器。",
                "A table of three rows and columns. Reconstruction moves encoder and decoder, the codebook loss only the "
                "codebook, the commitment loss only the encoder.")
 moves = {loss: [part for part, norm in row.items() if norm] for loss, row in table.items()}
@@ -298,7 +300,7 @@ decoder_teaches.reveal(1, because=(
 # %%
 late = mse_loss(straight_through(z_e, z_q), z_e.detach())  # 想写的是 z_q · z_q was meant
 print(f"损失值 loss values: {losses['codebook'].item():.4f}, {late.item():.4f}")
-print("推动 moves:", [part for part, norm in classroom.gradient_norms({"": late}, parts)[""].items() if norm])
+print("推动 moves:", [part for part, norm in lesson.gradient_norms({"": late}, parts)[""].items() if norm])
 
 to_encoder, = torch.autograd.grad(late, z_e, retain_graph=True)
 committed, = torch.autograd.grad(losses["commitment"], z_e, retain_graph=True)
@@ -340,8 +342,8 @@ runaway = Predict(("β = 0，没有承诺损失。z_e 会怎样？", "β = 0: no
 runaway
 
 # %%
-start = classroom.chase_start(torch.Generator().manual_seed(0))
-classroom.ChasePlayer(start)
+start = lesson.chase_start(torch.Generator().manual_seed(0))
+lesson.ChasePlayer(start)
 
 # %% [markdown]
 # <div lang="zh">
@@ -359,14 +361,14 @@ classroom.ChasePlayer(start)
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 betas = (0, 0.1, 0.25, 0.5, 1, 2, 4)
 films = {beta: start.run(beta, 600) for beta in betas}
-figure = classroom.draw_betas(films)[0].figure
+figure = lesson.draw_betas(films)[0].figure
 classroom.show(figure, "左：β 越大，换码字越少。右：误差先低后高，β = 4 时最大。",
                "Left: the larger β, the fewer changes of code. Right: the error is low for moderate β and largest for β = 4.")
 runaway.reveal(2, because=(
     "只要码字还没到目标，直通的梯度就一直同样大，z_e 走得再远也不减小。β 给它拴上了绳子。",
     "As long as its code is off the target, the straight-through gradient stays as large, however far z_e has run. β is "
     "the leash."))
-assert classroom.code_changes(films[0]) > 5 * classroom.code_changes(films[1])  # 太松 too loose
+assert lesson.code_changes(films[0]) > 5 * lesson.code_changes(films[1])  # 太松 too loose
 assert films[4][-1].error() > 2 * films[1][-1].error()  # 太紧 too tight
 for beta in (1, 2, 4):
     rest = films[beta][-1]
@@ -416,7 +418,7 @@ for beta in (1, 2, 4):
 # </div>
 
 # %% jupyter={"source_hidden": true}
-boxes = dict(zip("AB", classroom.black_boxes(generator=torch.Generator().manual_seed(0)), strict=True))
+boxes = dict(zip("AB", lesson.black_boxes(generator=torch.Generator().manual_seed(0)), strict=True))
 z = torch.randn(4, 8, 8, 8, generator=torch.Generator().manual_seed(1))
 results = {name: box(z) for name, box in boxes.items()}
 print("输出相同 same output:", torch.equal(results["A"].quantized, results["B"].quantized))
@@ -446,7 +448,7 @@ culprit.reveal(0, because=(
     "A 的 z_e 收到 4 倍的梯度，码本只有 0.25 倍：β 乘在了码本损失上。两个损失的数值相等，所以曲线上看不出来。",
     "A sends 4 times the gradient to z_e and 0.25 times to the codebook: its β multiplies the codebook loss. Both losses "
     "have the same value, so no curve ever showed it."))
-four = classroom.black_boxes(commitment_weight=4.0, generator=torch.Generator().manual_seed(0))[1]
+four = lesson.black_boxes(commitment_weight=4.0, generator=torch.Generator().manual_seed(0))[1]
 z_e = z.clone().requires_grad_()
 same = torch.autograd.grad(0.25 * four(z_e).loss, [z_e, four.embedding.weight])
 print("0.25 × (β = 4) = A:", all(torch.allclose(a, b) for a, b in zip(same, gradients["A"], strict=True)))
@@ -495,7 +497,7 @@ true_gradient = Predict(("旋转技巧给出的是真正的梯度吗？", "Does 
 true_gradient
 
 # %%
-classroom.GradientPlane({"straight_through(z_e, z_q)": straight_through, "rotation_trick(z_e, z_q)": rotation_trick})
+lesson.GradientPlane({"straight_through(z_e, z_q)": straight_through, "rotation_trick(z_e, z_q)": rotation_trick})
 
 # %% [markdown]
 # <div lang="zh">
@@ -539,7 +541,7 @@ points = code_vector + 0.25 * torch.randn(30, 2, generator=torch.Generator().man
 figure, axes = plt.subplots(2, 2, figsize=(5, 5), sharex=True, sharey=True)
 for row, strength in zip(axes, (0.3, -0.3), strict=True):
     for ax, way in zip(row, (straight_through, rotation_trick), strict=True):
-        classroom.draw_step(way, points, code_vector, strength * code_vector, ax)
+        lesson.draw_step(way, points, code_vector, strength * code_vector, ax)
 classroom.show(figure, "四幅图：直通时 30 个箭头完全一样；旋转时每个箭头沿着过原点的直线，上排朝原点，下排背着原点。",
                "Four panels. Straight-through: 30 identical arrows. Rotation: each arrow on its own line through the origin, "
                "towards it above, away from it below.")
@@ -548,7 +550,7 @@ for size in (2, 8, 64):
     points = code_vector + 0.3 * torch.randn(1000, size, generator=torch.Generator().manual_seed(0)) / size**0.5
     for way in (straight_through, rotation_trick):
         print(f"D = {size:2} {way.__name__:17}", "  ".join(
-            f"{name}: × {classroom.spread_after(way, points, code_vector, strength * code_vector):.2f}"
+            f"{name}: × {lesson.spread_after(way, points, code_vector, strength * code_vector):.2f}"
             for name, strength in (("顺着 along z_q", 0.3), ("逆着 against", -0.3))))
 
 # %% [markdown]
@@ -649,13 +651,13 @@ Quiz([
 #
 # <div lang="zh">
 #
-# **练习一 ●○○ · 5 分钟。** 写出直通那一行：值是 `z_q`，梯度原样给 `z_e`，`z_q` 收不到。写好后可以把它放到平面上看：`classroom.GradientPlane({"mine": my_straight_through})`。
+# **练习一 ●○○ · 5 分钟。** 写出直通那一行：值是 `z_q`，梯度原样给 `z_e`，`z_q` 收不到。写好后可以把它放到平面上看：`lesson.GradientPlane({"mine": my_straight_through})`。
 #
 # </div>
 # <div lang="en">
 #
 # **Exercise 1 ●○○ · 5 minutes.** Write the straight-through line: the value of `z_q`, its gradient unchanged to `z_e`, none to
-# `z_q`. Once it works, look at it on the plane: `classroom.GradientPlane({"mine": my_straight_through})`.
+# `z_q`. Once it works, look at it on the plane: `lesson.GradientPlane({"mine": my_straight_through})`.
 #
 # </div>
 
@@ -664,7 +666,7 @@ def my_straight_through(z_e, z_q):
     ...
 
 
-classroom.check("03.straight_through", my_straight_through)
+lesson.exercises.straight_through.check(my_straight_through)
 
 
 # %% jupyter={"source_hidden": true}
@@ -672,7 +674,7 @@ def solution(z_e, z_q):
     return z_e + (z_q - z_e).detach()
 
 
-classroom.check("03.straight_through", solution)
+lesson.exercises.straight_through.check(solution)
 
 
 # %% [markdown]
@@ -693,7 +695,7 @@ def my_two_losses(z_e, z_q):
     ...  # return codebook_loss, commitment_loss
 
 
-classroom.check("03.two_losses", my_two_losses)
+lesson.exercises.two_losses.check(my_two_losses)
 
 
 # %% jupyter={"source_hidden": true}
@@ -701,7 +703,7 @@ def solution(z_e, z_q):
     return mse_loss(z_q, z_e.detach()), mse_loss(z_e, z_q.detach())
 
 
-classroom.check("03.two_losses", solution)
+lesson.exercises.two_losses.check(solution)
 
 
 # %% [markdown]
@@ -722,7 +724,7 @@ def my_vq_loss(z_e, z_q, beta):
     ...
 
 
-classroom.check("03.vq_loss", my_vq_loss)
+lesson.exercises.vq_loss.check(my_vq_loss)
 
 
 # %% jupyter={"source_hidden": true}
@@ -730,7 +732,7 @@ def solution(z_e, z_q, beta):
     return mse_loss(z_q, z_e.detach()) + beta * mse_loss(z_e, z_q.detach())
 
 
-classroom.check("03.vq_loss", solution)
+lesson.exercises.vq_loss.check(solution)
 
 
 # %% [markdown]
@@ -751,7 +753,7 @@ def my_encoder_gradient(g, z_e, z_q, beta):
     ...
 
 
-classroom.check("03.encoder_gradient", my_encoder_gradient)
+lesson.exercises.encoder_gradient.check(my_encoder_gradient)
 
 
 # %% jupyter={"source_hidden": true}
@@ -759,7 +761,7 @@ def solution(g, z_e, z_q, beta):
     return g + beta * 2 * (z_e - z_q) / z_e.numel()
 
 
-classroom.check("03.encoder_gradient", solution)
+lesson.exercises.encoder_gradient.check(solution)
 
 # %% [markdown]
 # ## 来源 · Sources

@@ -29,12 +29,12 @@
 # </div>
 
 # %%
-import matplotlib.pyplot as plt
 import torch
 
 from vqlab import EMACodebook, EMAVectorQuantizer, FiniteScalarQuantizer, SimpleVQVAE, VectorQuantizer2
 from vqlab import classroom, crops, fit, perplexity, photos, pick_device, usage
-from vqlab.classroom import Option, Predict, Question, Quiz, SmallRun, remedied
+from vqlab.classroom import Option, Predict, Question, Quiz
+from vqlab.lessons import collapse as lesson
 
 classroom.start()
 
@@ -64,12 +64,12 @@ torch.manual_seed(0)
 plain = SimpleVQVAE(512, 8).to(pick_device())
 batches = crops(photos(), generator=torch.Generator().manual_seed(0))
 
-panel = classroom.CollapsePanel("没有补救", "No remedy", 50)
+panel = lesson.CollapsePanel("没有补救", "No remedy", 50)
 for record in panel.watch_codes(plain, fit(plain, batches, steps=50), x="step"):
     pass
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
-dead = classroom.score(plain)
+dead = lesson.score(plain)
 print(dead)
 first.reveal(round(100 * dead.usage), because=(
     "其余的全死了：没有一个向量选它们。", "All the others are dead: not one vector chooses them."))
@@ -112,7 +112,7 @@ assert dead.usage < 0.25 or record.step < 50  # 早停除外 unless stopped earl
 # %% tags=["nbval-ignore-output"]
 used = {}
 for lr in (0.0015, 0.06):
-    run = SmallRun(lambda: remedied(["kmeans"]), lr=lr).finish()
+    run = lesson.SmallRun(lambda: lesson.remedied(["kmeans"]), lr=lr).finish()
     used[lr] = run.score.usage
     print(f"学习率 learning rate {lr}: 使用率 usage 第一步 first step {100 * run.records[0].usage:.0f} %"
           f" → 最后 in the end {100 * used[lr]:.0f} %")
@@ -139,7 +139,7 @@ biased = Predict(("一个没人选的码字，长度是 8。走一步之后，�
 biased
 
 # %%
-lengths = {kind.__name__: classroom.unused_length(kind) for kind in (classroom.UndebiasedEMA, EMACodebook)}
+lengths = {kind.__name__: lesson.unused_length(kind) for kind in (lesson.UndebiasedEMA, EMACodebook)}
 for name, length in lengths.items():
     print(f"{name:14} 没人选的码字 unused codes: 8 → {length:.1e}")
 
@@ -150,7 +150,7 @@ biased.reveal(3, because=(
     "m = 0.99 × 8, but n is only the ε ≈ 0.00001 that prevents a division by zero: the code is thrown hundreds of "
     "thousands away, and nobody will ever choose it. Our EMACodebook starts m and n both at 0: their ratio is unbiased "
     "from the first step on, and an unused code stays where it is."))
-blown = SmallRun(lambda: VectorQuantizer2(256, 8, codebook=classroom.UndebiasedEMA(256, 8))).finish()
+blown = lesson.SmallRun(lambda: VectorQuantizer2(256, 8, codebook=lesson.UndebiasedEMA(256, 8))).finish()
 print("照片上 on photos:", blown.score)
 assert 1e5 < lengths["UndebiasedEMA"] < 1e7 and blown.score.usage < 0.1 and used[0.06] < 0.75 * used[0.0015]
 
@@ -281,19 +281,21 @@ print(f"一个训练批 one training batch (2048): {100 * usage(words[:2048], K)
 # </div>
 
 # %% jupyter={"source_hidden": true}
-names = [*classroom.REMEDIES.values()]
+names = [*lesson.REMEDIES.values()]
 best_alone = Predict(("只许用一样，哪一样让最多的码字有人用？", "With only one of them, which brings the most codes into use?"),
                      [*names])
 best_alone
 
 # %% tags=["nbval-ignore-output"]
-runs = {("没有补救", "no remedy"): SmallRun(lambda: remedied([])).finish()}
-for name, label in classroom.REMEDIES.items():
-    runs[label] = SmallRun(lambda name=name: remedied([name])).finish()
-runs["默认三样", "default three"] = SmallRun(lambda: EMAVectorQuantizer(256, 8)).finish()
+runs = {("没有补救", "no remedy"): lesson.SmallRun(lambda: lesson.remedied([])).finish()}
+for name, label in lesson.REMEDIES.items():
+    runs[label] = lesson.SmallRun(lambda name=name: lesson.remedied([name])).finish()
+runs["默认三样", "default three"] = lesson.SmallRun(lambda: EMAVectorQuantizer(256, 8)).finish()
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
-classroom.draw_runs({" ".join(label): run for label, run in runs.items()}, baseline="没有补救 no remedy")
+import matplotlib.pyplot as plt
+
+lesson.draw_runs({" ".join(label): run for label, run in runs.items()}, baseline="没有补救 no remedy")
 classroom.show(plt.gcf(), "七幅小图，每幅一条使用率曲线，虚线是没有补救的。k-means 从 100 % 起落得很快；"
                "复活和默认三样越来越高；旋转技巧和熵损失只比虚线略高。",
                "Seven small panels, each a usage curve over the dashed one of no remedy. K-means starts at 100 % and falls fast; "
@@ -347,7 +349,7 @@ assert none.usage < 0.3 and default.usage > 2 * none.usage and default.psnr > no
 # </div>
 
 # %% tags=["nbval-ignore-output"]
-classroom.RemedyBench(runs)
+lesson.RemedyBench(runs)
 
 # %% [markdown]
 # ## 6. 什么也没复活的“复活” · The restart that restarted nothing
@@ -375,14 +377,14 @@ generator = torch.Generator().manual_seed(0)
 vectors = [torch.randn(256, 8, generator=generator) + 3 for step in range(200)]
 
 dead_codes = {}
-for label, kind in (("只改码本 codebook only (EnCodec)", classroom.NoOpRestart), ("连同 m、n with m, n", EMACodebook)):
+for label, kind in (("只改码本 codebook only (EnCodec)", lesson.NoOpRestart), ("连同 m、n with m, n", EMACodebook)):
     torch.manual_seed(0)
-    dead_codes[label] = classroom.dead_counts(kind(64, 8, restart_below=0.1), vectors)
+    dead_codes[label] = lesson.dead_counts(kind(64, 8, restart_below=0.1), vectors)
 
 # %% jupyter={"source_hidden": true}
 for label, numbers in dead_codes.items():
     print(f"{label}: {'≥ 60' if numbers[-1] >= 60 else '≤ 10' if numbers[-1] <= 10 else '?'} / 64")
-classroom.draw_dead(dead_codes)
+lesson.draw_dead(dead_codes)
 classroom.show(plt.gcf(), "虚线：只改码本时，死码字一直在 60 个以上。实线：连同平均量一起改，十几步就几乎没有死码字了。",
                "Dashed: with only the codebook changed, more than 60 codes stay dead. Solid: with the averages changed too, hardly "
                "any is dead after a dozen steps.")
@@ -429,11 +431,11 @@ more_is_better
 # %% tags=["nbval-ignore-output"]
 price = {}
 for weight in (0.0, 0.1, 1.0):
-    run = SmallRun(lambda w=weight: EMAVectorQuantizer(256, 8, entropy_weight=w), steps=100).finish()
+    run = lesson.SmallRun(lambda w=weight: EMAVectorQuantizer(256, 8, entropy_weight=w), steps=100).finish()
     price[weight] = run.score
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
-classroom.draw_entropy_price(price)
+lesson.draw_entropy_price(price)
 classroom.show(plt.gcf(), "权重 0.1 和 1 时，使用率和猫用到的码字比 0 时多，峰值信噪比却低。",
                "At weights 0.1 and 1, usage and the codes used on the cat are above those at 0, PSNR is below.")
 for weight, found in price.items():
@@ -474,12 +476,12 @@ assert price[1.0].cat_codes > price[0.0].cat_codes and price[1.0].psnr < price[0
 # </div>
 
 # %%
-grid = SmallRun(lambda: FiniteScalarQuantizer([8, 6, 5])).finish()
+grid = lesson.SmallRun(lambda: FiniteScalarQuantizer([8, 6, 5])).finish()
 print("要学的参数 parameters to learn:", sum(p.numel() for p in grid.model.quantize.parameters()))
 print("4 级 4 levels:", FiniteScalarQuantizer([4]).codebook.flatten().tolist())
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
-figure = classroom.draw_codes(classroom.codes_plane(grid.model)).figure
+figure = lesson.draw_codes(lesson.codes_plane(grid.model)).figure
 classroom.show(figure, "FSQ 的码字排成斜看的格子：有橙点的地方是绿方块，没有橙点的角上是灰叉。",
                "FSQ's codes form a grid seen aslant: green squares where there are orange dots, grey crosses in the corners that "
                "have none.")
@@ -522,18 +524,18 @@ torch.manual_seed(0)
 alive = SimpleVQVAE(512, 8, quantizer=EMAVectorQuantizer(512, 8)).to(pick_device())
 batches = crops(photos(), 50, 32, generator=torch.Generator().manual_seed(0))  # 32 × 32 像素 pixels
 
-panel = classroom.CollapsePanel("默认三样", "The default three", 60)
+panel = lesson.CollapsePanel("默认三样", "The default three", 60)
 for record in panel.watch_codes(alive, fit(alive, batches, seconds=60)):
     pass
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
-minute = classroom.score(alive, batches=16, size=32)
+minute = lesson.score(alive, batches=16, size=32)
 print("没有补救 no remedy (50 步 steps):", dead, sep="\n")
 print(f"默认三样 default three ({record.step} 步 steps):", minute, sep="\n")
 
 figure, axes = plt.subplots(1, 2, figsize=(6.4, 4.2), layout="constrained")
-classroom.draw_codes(classroom.codes_plane(plain), axes[0]).set_title("没有补救 no remedy")
-classroom.draw_codes(classroom.codes_plane(alive), axes[1]).set_title("默认三样 default three")
+lesson.draw_codes(lesson.codes_plane(plain), axes[0]).set_title("没有补救 no remedy")
+lesson.draw_codes(lesson.codes_plane(alive), axes[1]).set_title("默认三样 default three")
 classroom.show(figure, "左：死码本，512 个码字全在一点附近，橙点散在各处。右：活码本，绿方块铺满橙点所在的地方。",
                "Left: the dead codebook, all 512 codes crowded in one spot amid the orange dots. Right: the living one, green "
                "squares wherever there are orange dots.")
@@ -654,7 +656,7 @@ def my_perplexity(indices, K):
     ...
 
 
-classroom.check("04.perplexity", my_perplexity)
+lesson.exercises.perplexity.check(my_perplexity)
 
 
 # %% jupyter={"source_hidden": true}
@@ -663,7 +665,7 @@ def solution(indices, K):
     return torch.exp(torch.special.entr(p).sum())
 
 
-classroom.check("04.perplexity", solution)
+lesson.exercises.perplexity.check(solution)
 
 
 # %% [markdown]
@@ -684,7 +686,7 @@ def my_ema_step(n, m, counts, sums, decay):
     ...  # return n, m, e
 
 
-classroom.check("04.ema_step", my_ema_step)
+lesson.exercises.ema_step.check(my_ema_step)
 
 
 # %% jupyter={"source_hidden": true}
@@ -694,7 +696,7 @@ def solution(n, m, counts, sums, decay):
     return n, m, m / n[:, None]
 
 
-classroom.check("04.ema_step", solution)
+lesson.exercises.ema_step.check(solution)
 
 
 # %% [markdown]
@@ -715,7 +717,7 @@ def my_restart(codes, n, m, dead, vectors, size):
     ...  # return codes, n, m
 
 
-classroom.check("04.restart", my_restart)
+lesson.exercises.restart.check(my_restart)
 
 
 # %% jupyter={"source_hidden": true}
@@ -725,7 +727,7 @@ def solution(codes, n, m, dead, vectors, size):
     return codes, n, m
 
 
-classroom.check("04.restart", solution)
+lesson.exercises.restart.check(solution)
 
 # %% [markdown]
 # ## 来源 · Sources

@@ -26,12 +26,12 @@
 # </div>
 
 # %%
-import matplotlib.pyplot as plt
 import torch
 from torch.nn.functional import interpolate
 
 from vqlab import (EMACodebook, MultiScaleQuantizer, SimpleVQVAE, bits_per_pixel, classroom, crops, fit, held_out_photo,
-                   nearest_code, photos, pick_device, psnr, tiles, usage)
+                   nearest_code, photos, pick_device, psnr, small_photo, tiles, usage)
+from vqlab.lessons import scales as lesson
 
 classroom.start()
 
@@ -65,7 +65,7 @@ scales = (1, 2, 4, 8, 16)
 torch.manual_seed(0)
 codebook = EMACodebook(512, 8, kmeans_start=True, restart_below=0.03)
 model = SimpleVQVAE(512, 8, quantizer=MultiScaleQuantizer(512, 8, scales, codebook=codebook)).to(pick_device())
-cat = classroom.small_photo(held_out_photo()[0, :, :, 60:360], 64)
+cat = small_photo(held_out_photo()[0, :, :, 60:360], 64)
 
 panel = classroom.TrainingPanel("训练五个尺度", "Training five scales", 60, {"psnr": ("峰值信噪比（dB）", "PSNR (dB)")},
                                 caption=("没见过的猫", "the unseen cat"))
@@ -73,7 +73,7 @@ batches = crops(photos(), generator=torch.Generator().manual_seed(0))
 
 
 def look():
-    return torch.cat(classroom.spell(model, cat).pictures[1:], dim=2)  # 五张并排 all five side by side
+    return torch.cat(lesson.spell(model, cat).pictures[1:], dim=2)  # 五张并排 all five side by side
 
 
 for record in panel.watch(fit(model, batches, seconds=60), preview=look):
@@ -133,9 +133,9 @@ guess_alone = classroom.Predict(
 guess_alone
 
 # %% tags=["nbval-ignore-output"]
-flower = classroom.small_photo(photos()["flower"][:, :, 100:527], 64)
-cat_spelling, flower_spelling = classroom.spell(model, cat), classroom.spell(model, flower)
-classroom.ScaleSpeller({("没见过的猫", "the unseen cat"): cat_spelling,
+flower = small_photo(photos()["flower"][:, :, 100:527], 64)
+cat_spelling, flower_spelling = lesson.spell(model, cat), lesson.spell(model, flower)
+lesson.ScaleSpeller({("没见过的猫", "the unseen cat"): cat_spelling,
                         ("训练用过的花", "a flower from the training photos"): flower_spelling})
 
 # %% [markdown]
@@ -158,6 +158,8 @@ classroom.ScaleSpeller({("没见过的猫", "the unseen cat"): cat_spelling,
 # </div>
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+import matplotlib.pyplot as plt
+
 with torch.no_grad():
     alone = [model.decoder((after - before)[None].to(pick_device()))[0].cpu()
              for before, after in zip(cat_spelling.maps, cat_spelling.maps[1:], strict=False)]
@@ -214,16 +216,16 @@ guess_rise
 f = torch.randn(4, 8, 16, 16, generator=torch.Generator().manual_seed(0))
 errors = {}
 for name, zero_code in (("随机 random", False), ("再加零码字 with a zero code", True)):
-    quantizer = classroom.random_quantizer(512, 8, scales, zero_code=zero_code,
+    quantizer = lesson.random_quantizer(512, 8, scales, zero_code=zero_code,
                                            generator=torch.Generator().manual_seed(1))
-    errors[name] = classroom.errors_by_scale(quantizer, f)
+    errors[name] = lesson.errors_by_scale(quantizer, f)
     print(name, [f"{error:.2f}" for error in errors[name]])
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 with torch.no_grad():
     exam_features = model.encoder(exam)
-errors["训练过，没见过的猫\ntrained, the unseen cat"] = classroom.errors_by_scale(model.quantize, exam_features)
-figure = classroom.draw_errors(errors, scales).figure
+errors["训练过，没见过的猫\ntrained, the unseen cat"] = lesson.errors_by_scale(model.quantize, exam_features)
+figure = lesson.draw_errors(errors, scales).figure
 classroom.show(figure, "三条折线。随机码本：从 1 先升到 1 以上，最后一个尺度才大降；多一个零码字：不再升；训练过的：每个尺度都降。",
                "Three lines. Random codes: from 1 up above 1, and down only at the last scales; with one zero code added, no "
                "rise; trained: down at every scale.")
@@ -276,9 +278,9 @@ guess_phi
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 with torch.no_grad():
     features = torch.cat([model.encoder(next(batches).to(pick_device())) for _ in range(32)])
-fitted = {name: classroom.fit_quantizer(features, scales, phi_ratio=ratio)
+fitted = {name: lesson.fit_quantizer(features, scales, phi_ratio=ratio)
           for name, ratio in (("没有 φ without φ", 0), ("有 φ with φ", 0.5))}
-phi = {name: classroom.errors_by_scale(quantizer, exam_features) for name, quantizer in fitted.items()}
+phi = {name: lesson.errors_by_scale(quantizer, exam_features) for name, quantizer in fitted.items()}
 for name, values in phi.items():
     print(name, [f"{value:.3f}" for value in values[1:]])
 kernel = fitted["有 φ with φ"].phis[-1].weight.detach()  # (D, D, 3, 3)
@@ -287,7 +289,7 @@ print(f"最后一个 φ 的中心 centre of the last φ: {0.5 + 0.5 * kernel[:, 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 without, with_phi = phi.values()
 gain = [1 - b / a for a, b in zip(without[1:], with_phi[1:], strict=True)]
-figure = classroom.draw_gain(gain, scales).figure
+figure = lesson.draw_gain(gain, scales).figure
 classroom.show(figure, "柱状图：φ 在每个尺度之后减少的误差；粗尺度只有百分之几，越细越多。",
                "Bars: the error that φ removes after each scale; a few per cent at the coarse ones, more the finer they are.")
 best = gain.index(max(gain))
@@ -352,7 +354,7 @@ guess_inputs.reveal(2, because=(
 assert (targets, inputs) == (340, 336)
 
 # %% tags=["nbval-ignore-output"]
-classroom.VarInputMap(cat_spelling)
+lesson.VarInputMap(cat_spelling)
 
 # %% [markdown]
 # <div lang="zh">
@@ -484,15 +486,15 @@ guess_use
 counted = [model.img_to_idxBl(next(batches).to(pick_device())) for _ in range(128)]  # 8 块一批 8 crops each
 for number in (64, 1024):
     words = [torch.cat(scale)[:number] for scale in zip(*counted, strict=True)]
-    for n, use in zip(scales, classroom.use_by_scale(words, 512), strict=True):
+    for n, use in zip(scales, lesson.use_by_scale(words, 512), strict=True):
         print(f"{n:2} × {n:2}: {use.tokens:6} 个词 tokens, {use.codes:3} 个码字 codes, 困惑度 perplexity {use.perplexity:.0f}")
     print(f"全部 all: {usage(torch.cat([scale.flatten() for scale in words]), 512).item():.1%}\n")
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 few = [torch.cat(scale)[:64] for scale in zip(*counted, strict=True)]
 figure, (left, right) = plt.subplots(1, 2, figsize=(6.6, 2.6))
-classroom.draw_use(classroom.use_by_scale(few, 512), 512, scales, left).set_title("64 块照片 64 crops")
-classroom.draw_lengths(classroom.shares_by_length(words, model.quantize.embedding.weight), scales, right)
+lesson.draw_use(lesson.use_by_scale(few, 512), 512, scales, left).set_title("64 块照片 64 crops")
+lesson.draw_lengths(lesson.shares_by_length(words, model.quantize.embedding.weight), scales, right)
 classroom.show(figure, "左：每个尺度用到的码字和困惑度，越细越多，1 × 1 的上限只有 64。右：1 × 1 多用长码字，细尺度多用短码字。",
                "Left: codes used and perplexity by scale, more for finer scales; 1 × 1 can have 64 at most. Right: 1 × 1 "
                "takes mostly long codes, the finer scales short ones.")
@@ -614,7 +616,7 @@ def my_encode(f, codebook, scales):
     ...
 
 
-classroom.check("06.encode", my_encode)
+lesson.exercises.encode.check(my_encode)
 
 
 # %% jupyter={"source_hidden": true}
@@ -629,7 +631,7 @@ def solution(f, codebook, scales):
     return words
 
 
-classroom.check("06.encode", solution)
+lesson.exercises.encode.check(solution)
 
 
 # %% [markdown]
@@ -650,7 +652,7 @@ def my_var_input(added, scales):
     ...
 
 
-classroom.check("06.var_input", my_var_input)
+lesson.exercises.var_input.check(my_var_input)
 
 
 # %% jupyter={"source_hidden": true}
@@ -662,7 +664,7 @@ def solution(added, scales):
     return torch.cat(inputs, dim=1)
 
 
-classroom.check("06.var_input", solution)
+lesson.exercises.var_input.check(solution)
 
 
 # %% [markdown]
@@ -710,7 +712,7 @@ def my_hits(words, num_embeddings, dist):
     ...
 
 
-classroom.check("06.hits", my_hits)
+lesson.exercises.hits.check(my_hits)
 
 
 # %% jupyter={"source_hidden": true}
@@ -721,7 +723,7 @@ def solution(words, num_embeddings, dist):
     return counts
 
 
-classroom.check("06.hits", solution)
+lesson.exercises.hits.check(solution)
 
 # %% [markdown]
 # ## 选读：放大再缩小 · Bonus: enlarge, then shrink
@@ -738,7 +740,7 @@ classroom.check("06.hits", solution)
 # </div>
 
 # %% jupyter={"source_hidden": true}
-figure = classroom.draw_spread()[0].figure
+figure = lesson.draw_spread()[0].figure
 classroom.show(figure, "三幅：一个亮格；放大成带负值光晕的圆斑；再缩小，亮格变暗，邻格不再是零。",
                "Three panels: one bright cell; enlarged to a blob with a negative halo; shrunk again, the cell is dimmer and its "
                "neighbours are no longer zero.")

@@ -1,5 +1,6 @@
 """Fixtures of the browser tests: one JupyterLab a session, one Chromium a module, any number of lessons."""
 
+import base64
 import os
 import shutil
 from pathlib import Path
@@ -30,6 +31,21 @@ def chromium():
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def in_javascript(chromium):
+    """Call (widget class, a function of its script's exports and one argument, that argument) -> what it returns."""
+    page = chromium.new_page()
+
+    def call(widget, function, argument):
+        source = base64.b64encode(widget._esm.encode()).decode()
+        return page.evaluate(f"""async ([source, argument]) => {{
+            const js = await import(`data:text/javascript;base64,${{source}}`);
+            return ({function})(js, argument); }}""", [source, argument])
+
+    yield call
+    page.close()
 
 
 @pytest.fixture(scope="session")

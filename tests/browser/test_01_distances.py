@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from vqlab.classroom import DistancePlane, winners
-from vqlab.classroom.distances import METHODS, OFFSETS, PRECISIONS, expansion_terms
+from vqlab.lessons.distances import DistancePlane, winners
+from vqlab.lessons.distances.measures import expansion_terms
+from vqlab.lessons.distances.rounding import METHODS, OFFSETS, PRECISIONS
 
 pytestmark = pytest.mark.browser
 
@@ -27,34 +28,29 @@ def widget(lesson, call):
     return cell.locator(".vq-widget").first
 
 
-def test_the_numbers_are_those_of_vqlab(lesson):
+def test_the_numbers_are_those_of_vqlab(in_javascript):
     """winner() and expansionTerms() of the JavaScript against nearest_code and torch, on random configurations."""
     generator = torch.Generator().manual_seed(0)
     for codes in (7, 1, 30):
         queries = torch.rand(200, 2, generator=generator, dtype=torch.float64) * 1.5 - 0.75
         book = torch.rand(codes, 2, generator=generator, dtype=torch.float64) * 1.5 - 0.75
-        found = lesson.page.evaluate(
-            """([source, queries, codes]) => {
-                 const {winner, expansionTerms} = new Function(
-                   source.replace('export default { render };', 'return { winner, expansionTerms };'))();
-                 return queries.map(query => ({ terms: expansionTerms(query, codes),
-                   best: ['euclid', 'cosine', 'dot'].map(measure => winner(measure, query, codes)) })); }""",
-            [DistancePlane._esm, queries.tolist(), book.tolist()])
+        found = in_javascript(DistancePlane, """({ winner, expansionTerms }, [queries, codes]) =>
+            queries.map(query => ({ terms: expansionTerms(query, codes),
+                                    best: ['euclid', 'cosine', 'dot'].map(each => winner(each, query, codes)) }))""",
+            [queries.tolist(), book.tolist()])
         expected = torch.stack(list(winners(queries, book).values()), dim=1)
         assert torch.equal(torch.tensor([each["best"] for each in found]), expected)
         for query, each in zip(queries, found, strict=True):
             torch.testing.assert_close(torch.tensor(each["terms"], dtype=torch.float64), expansion_terms(query, book))
 
 
-def test_ties_go_to_the_lowest_index(lesson):
-    best = lesson.page.evaluate(
-        """source => new Function(source.replace('export default { render };', 'return winner;'))()(
-             'euclid', [0, 0], [[0.5, 0], [0, 0.25], [0.25, 0], [0, -0.25]])""", DistancePlane._esm)
-    assert best == 1
+def test_ties_go_to_the_lowest_index(in_javascript):
+    codes = [[0.5, 0], [0, 0.25], [0.25, 0], [0, -0.25]]
+    assert in_javascript(DistancePlane, "({ winner }, codes) => winner('euclid', [0, 0], codes)", codes) == 1
 
 
 def test_the_query_is_dragged_and_keyed(lesson):
-    plane = widget(lesson, "classroom.DistancePlane(")
+    plane = widget(lesson, "lesson.DistancePlane(")
     assert plane.get_attribute("data-winners") == "2,3,1"  # three different ones at the start
     canvas, handles = plane.locator("canvas").first, plane.locator(".vq-handle")
     assert handles.count() == 8  # seven codes and the query
@@ -70,7 +66,7 @@ def test_the_query_is_dragged_and_keyed(lesson):
 
 
 def test_every_code_moves(lesson):
-    plane = widget(lesson, "classroom.DistancePlane(")
+    plane = widget(lesson, "lesson.DistancePlane(")
     canvas, handles = plane.locator("canvas").first, plane.locator(".vq-handle")
     for k in range(7):
         before = lesson.pixels(canvas)
@@ -81,7 +77,7 @@ def test_every_code_moves(lesson):
 
 
 def test_regions_and_equal_norms(lesson):
-    plane = widget(lesson, "classroom.DistancePlane(")
+    plane = widget(lesson, "lesson.DistancePlane(")
     canvas, query = plane.locator("canvas").first, plane.locator(".vq-handle").last
     before = lesson.pixels(canvas)
     for measure in ("euclid", "cosine", "dot", "none"):
@@ -102,7 +98,7 @@ def test_regions_and_equal_norms(lesson):
 
 
 def test_terms_are_added_one_by_one(lesson):
-    terms = widget(lesson, "classroom.ExpansionPlane(")
+    terms = widget(lesson, "lesson.ExpansionPlane(")
     bars, steps = terms.locator("canvas").nth(1), terms.locator("input[type=range]")
     lowest, said, before = [], set(), lesson.pixels(bars)
     lowest.append(terms.get_attribute("data-lowest"))
@@ -121,7 +117,7 @@ def test_terms_are_added_one_by_one(lesson):
 
 
 def test_rounding_in_every_precision_and_method(lesson):
-    rounding = widget(lesson, "classroom.RoundingPlane(")
+    rounding = widget(lesson, "lesson.RoundingPlane(")
     offset = rounding.locator("input[type=range]")
     wrong, asked = {}, 0
 

@@ -1,32 +1,25 @@
 """Lesson 2 in Chromium: JavaScript's argmin is vqlab's, codes are dragged, Lloyd never rises, the curve grows."""
 
-import base64
-
 import pytest
 import torch
 
 from vqlab import nearest_code
-from vqlab.classroom import VoronoiPlane, distortion, lloyd_step
+from vqlab.lessons.argmin import VoronoiPlane, distortion, lloyd_step
 
 pytestmark = pytest.mark.browser
 
-RUN = """async ([source, points, codes, low, high]) => {
-    const js = await import(`data:text/javascript;base64,${source}`);
+RUN = """(js, [points, codes]) => {
     const [p, c] = [Float32Array.from(points), Float32Array.from(codes)];
     const indices = js.nearestCode(p, c);
     return { indices: [...indices], distortion: js.distortion(p, c, indices), moved: [...js.lloydStep(p, c, indices)],
-             cells: js.voronoiCells(c, low, high) };
+             cells: js.voronoiCells(c, [-4, -4], [4, 4]) };
 }"""
 
 
 @pytest.fixture(scope="module")
-def in_javascript(chromium):
-    """A function (points (N, 2), codes (K, 2)) -> what argmin.js computes of them."""
-    page = chromium.new_page()
-    source = base64.b64encode(VoronoiPlane._esm.encode()).decode()
-    yield lambda points, codes: page.evaluate(RUN, [source, points.flatten().tolist(), codes.flatten().tolist(),
-                                                    [-4, -4], [4, 4]])
-    page.close()
+def computed(in_javascript):
+    """A function (points (N, 2), codes (K, 2)) -> what plane.js computes of them."""
+    return lambda *vectors: in_javascript(VoronoiPlane, RUN, [each.flatten().tolist() for each in vectors])
 
 
 def configurations():
@@ -41,20 +34,20 @@ def configurations():
 
 
 @pytest.mark.parametrize("number", range(13))
-def test_javascript_computes_what_vqlab_does(in_javascript, number):
+def test_javascript_computes_what_vqlab_does(computed, number):
     points, codes = list(configurations())[number]
-    found = in_javascript(points, codes)
+    found = computed(points, codes)
     assert found["indices"] == nearest_code(points, codes).tolist()
     assert found["distortion"] == pytest.approx(distortion(points, codes), rel=1e-12)
     assert torch.allclose(torch.tensor(found["moved"]).reshape(-1, 2), lloyd_step(points, codes), atol=1e-6)
 
 
 @pytest.mark.parametrize("number", range(13))
-def test_cells_are_where_their_code_is_nearest(in_javascript, number):
+def test_cells_are_where_their_code_is_nearest(computed, number):
     """The cells' areas fill the box, and each cell's inner points belong to its code."""
     points, codes = list(configurations())[number]
     area = 0
-    for k, cell in enumerate(in_javascript(points, codes)["cells"]):
+    for k, cell in enumerate(computed(points, codes)["cells"]):
         if not cell:
             continue
         corners = torch.tensor(cell, dtype=torch.float64)

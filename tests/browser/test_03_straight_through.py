@@ -2,9 +2,8 @@
 
 import pytest
 import torch
-from lab import ROOT
 
-from vqlab.classroom.chase import RATE, Chase, code_changes
+from vqlab.lessons.straight_through.chase import RATE, Chase, ChasePlayer, code_changes
 
 pytestmark = pytest.mark.browser
 
@@ -119,27 +118,28 @@ def test_nothing_on_the_console(lesson):
     assert lesson.console_errors == []
 
 
-def test_the_pages_steps_equal_autograds(chromium):
+FILM = """({ nearestCodes, chaseStep, chaseNumbers }, [state, beta, rate]) => {
+    let switched = 0;
+    for (let i = 0; i < 20; i++) {
+        const before = nearestCodes(state.z_e, state.codes);
+        state = chaseStep(state, beta, rate);
+        switched += nearestCodes(state.z_e, state.codes).filter((k, i) => k !== before[i]).length;
+    }
+    return { ...state, ...chaseNumbers(state), switched };
+}"""
+
+
+def test_the_pages_steps_equal_autograds(in_javascript):
     """Random configurations: what chase.js computes is what torch's autograd does, in float64."""
-    source = (ROOT / "vqlab/classroom/chase.js").read_text("utf-8").partition("function render")[0]
-    page = chromium.new_page()
     generator = torch.Generator().manual_seed(0)
     for beta in (0, 0.25, 1, 3.5):
         for _ in range(5):
             start = Chase(*(torch.randn(n, 2, generator=generator, dtype=torch.float64) for n in (9, 3, 9)))
             film = start.run(beta, 20)
-            found = page.evaluate(f"""([state, beta, rate]) => {{ {source}
-                let switched = 0;
-                for (let i = 0; i < 20; i++) {{
-                    const before = nearestCodes(state.z_e, state.codes);
-                    state = chaseStep(state, beta, rate);
-                    switched += nearestCodes(state.z_e, state.codes).filter((k, i) => k !== before[i]).length;
-                }}
-                return {{ ...state, ...chaseNumbers(state), switched }}; }}""",
-                [{name: x.tolist() for name, x in start._asdict().items()}, beta, RATE])
+            found = in_javascript(ChasePlayer, FILM, [{name: x.tolist() for name, x in start._asdict().items()}, beta,
+                                                      RATE])
             for name in ("z_e", "codes"):
                 got = torch.tensor(found[name], dtype=torch.float64)
                 assert torch.allclose(got, getattr(film[-1], name), atol=1e-9)
             assert found["gap"] == pytest.approx(film[-1].gap()) and found["error"] == pytest.approx(film[-1].error())
             assert found["switched"] == code_changes(film)
-    page.close()

@@ -44,7 +44,7 @@ def wait_state(lesson, bench, state, seconds=60):
 
 
 def test_a_minute_stopped_early_keeps_its_codes(lesson):
-    printed = "".join(output["text"] for output in lesson.outputs(cell_with(lesson, "minute = classroom.score("))
+    printed = "".join(output["text"] for output in lesson.outputs(cell_with(lesson, "minute = lesson.score("))
                       if output["output_type"] == "stream")
     assert "default three" in printed and "no remedy" in printed
 

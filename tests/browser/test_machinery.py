@@ -8,7 +8,7 @@ pytestmark = pytest.mark.browser
 
 PREDICT, NUMBER, QUIZ, REVEAL, CHECK = range(1, 6)
 CELLS = [
-    "from vqlab.classroom import Option, Predict, Question, Quiz, check, start\nstart()",
+    "from vqlab.classroom import Option, Predict, Question, Quiz, start\nstart()",
     """options = [("欧氏距离", "Euclid"), ("余弦", "cosine"), ("点积", "dot product")]
 winner = Predict(("谁会赢？", "Who wins?"), options)
 winner""",
@@ -22,15 +22,15 @@ number""",
            Option(("维数", "the dimension"), right=False, why=("维数是 D。", "That is D."))])])""",
     """winner.reveal(1, because=("码字不等长。", "The codes differ in length."))
 number.reveal(252, because=("只看了 256 个向量。", "Only 256 vectors were seen."))""",
-    """from vqlab.classroom import Exercise, Mistake, exercises
-exercises.EXERCISES["99.square"] = Exercise("99.square", title=("平方", "square"), reference=lambda x: x * x,
+    """from vqlab.classroom import Exercise, Mistake
+square = Exercise("99.square", title=("平方", "square"), reference=lambda x: x * x,
     cases=lambda generator: [(2.0,), (3.0,), (-4.0,)],
     mistakes=[Mistake(lambda x: 2 * x, ("这是两倍", "that is twice x"))])
-check("99.square", lambda x: None)
-check("99.square", lambda x: 2 * x)
-check("99.square", lambda x: x + 100)
-check("99.square", lambda x: x / 0)
-check("99.square", lambda x: x ** 2)""",
+square.check(lambda x: None)
+square.check(lambda x: 2 * x)
+square.check(lambda x: x + 100)
+square.check(lambda x: x / 0)
+square.check(lambda x: x ** 2)""",
 ]
 
 

@@ -12,13 +12,13 @@ import pytest
 import torch
 from PIL import Image
 
-from vqlab.classroom import COLOURS, draw_images, figures, png, show, use_style
+from vqlab.classroom import COLOURS, draw_images, figures, png, show
 
 
 @pytest.fixture(autouse=True)
 def style():
     before = dict(plt.rcParams)
-    use_style()
+    figures.use_style()
     yield
     plt.rcParams.update(before)
     plt.close("all")

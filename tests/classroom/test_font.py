@@ -38,8 +38,10 @@ def test_a_missing_glyph_is_named():
     assert missing_glyphs("码\n🐈") == {"🐈"}
 
 
-@pytest.mark.parametrize("path", [path for path in sorted(ROOT.glob("vqlab/classroom/*.py"))
-                                  if "matplotlib" in path.read_text("utf-8")], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [path for folder in ("classroom", "lessons")
+                                  for path in sorted((ROOT / "vqlab" / folder).rglob("*.py"))
+                                  if path.parent != PATH.parent and "matplotlib" in path.read_text("utf-8")],
+                         ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_modules_that_draw(path):
     assert missing_glyphs("".join(chinese(path.read_text("utf-8")))) == set(), BUILD
 

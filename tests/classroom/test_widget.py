@@ -3,10 +3,12 @@
 import os
 import re
 import signal
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from vqlab.classroom import LessonWidget, PictureExplorer, Slider, TrainingPanel, binary, training
 
@@ -14,12 +16,12 @@ GREY = np.full((4, 6, 3), 9, np.uint8)
 
 
 class Dot(LessonWidget):
-    script = "explorer.js"
+    script = Path(training.__file__).with_name("explorer.js")
     alt_zh, alt_en = "一点。", "A dot."
     sent = binary()
 
-    def picture(self):
-        return training.png(training.Figure(figsize=(1, 1)))
+    def figure(self):
+        return Figure(figsize=(1, 1))
 
 
 def test_the_saved_output_holds_a_picture_and_no_address():

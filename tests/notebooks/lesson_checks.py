@@ -9,7 +9,7 @@ import nbformat
 MAX_BYTES = 300_000
 MAX_CELLS = 60
 MAX_VISIBLE = 60  # lines of code that a learner sees
-MODULES = {"torch", "numpy", "matplotlib", "math", "io", "time"}  # beside vqlab and vqlab.classroom
+MODULES = {"torch", "numpy", "matplotlib", "math", "io", "time"}  # beside the lab, the frame and the lesson's room
 
 CJK = re.compile(r"[\u3400-\u9fff]")
 LATIN = re.compile(r"[A-Za-z]")
@@ -91,17 +91,38 @@ def typography_problems(chinese):
                for found in re.findall(r"[^\n]{1,8}\n(?![-+*] |\d+\. |[|>#\s])[^\n]{1,8}", plain.strip())])
 
 
-def code_problems(source, public):
+def modules_by_name(source, public):
+    """What a lesson calls our modules, name -> module: lesson -> vqlab.lessons.scales where it is imported so.
+
+    Args:
+        source: all code cells of the lesson.
+        public: as for `code_problems`.
+    """
+    names = {module: module for module in public}
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom):
+            found = {name.asname or name.name: f"{node.module}.{name.name}" for name in node.names}
+        elif isinstance(node, ast.Import):
+            found = {name.asname: name.name for name in node.names if name.asname}
+        else:
+            continue
+        names |= {name: module for name, module in found.items() if module in public}
+    return names
+
+
+def code_problems(source, public, names=None):
     """Check one code cell: plain Python, public names only.
 
     Args:
         source: the cell.
         public: module name -> its public names, e.g. {"vqlab": {"psnr"}, "vqlab.classroom": {...}}.
+        names: what the lesson calls those modules, as `modules_by_name` says; by default what this cell does.
     """
     try:
         tree = ast.parse(source)
     except SyntaxError as error:
         return [f"not plain Python: {error.msg} (line {error.lineno})"]
+    names = modules_by_name(source, public) if names is None else names
     problems = []
     if source.rstrip().endswith(";"):
         problems.append("ends with ';', which nbval does not honour; end with plt.show() or `_ =`")
@@ -119,7 +140,8 @@ def code_problems(source, public):
                 elif module in public and f"{module}.{name.name}" not in public:
                     problems.append(_name_problem(module, name.name, public))
         elif isinstance(node, ast.Attribute):
-            module = ast.unparse(node.value)
+            first, dot, rest = ast.unparse(node.value).partition(".")
+            module = names.get(first, first) + dot + rest
             if module in public and f"{module}.{node.attr}" not in public:
                 problems.append(_name_problem(module, node.attr, public))
         name = getattr(node, "id", None) or getattr(node, "attr", None) or ""

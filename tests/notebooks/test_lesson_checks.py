@@ -19,7 +19,8 @@ TEXT = """## 1. 码本 · Codebook
 </div>"""
 TWIN = "# %% [markdown]\n# # 甲 · A\n\n# %%\n1 + 1\n"
 KERNEL = {"name": "python3", "display_name": "Python 3"}
-PUBLIC = {"vqlab": {"psnr"}, "vqlab.classroom": {"language_switch"}}
+PUBLIC = {"vqlab": {"psnr"}, "vqlab.classroom": {"language_switch"}, "vqlab.lessons": {"scales"},
+          "vqlab.lessons.scales": {"spell", "exercises"}, "vqlab.lessons.scales.exercises": {"encode"}}
 
 
 @pytest.mark.parametrize("good", [
@@ -76,6 +77,7 @@ def test_twins():
 @pytest.mark.parametrize("good", [
     "import torch\nimport numpy as np\nimport matplotlib.pyplot as plt\n_ = torch.ones(1)",
     "from vqlab import psnr\nfrom vqlab.classroom import language_switch\nimport vqlab\nvqlab.psnr",
+    "from vqlab.lessons import scales as lesson\nlesson.spell\nlesson.exercises.encode.check(encode)",
     "from vqlab import classroom\nclass A(nn.Module):\n    def __init__(self):\n        super().__init__()",
 ])
 def test_good_code_passes(good):
@@ -90,6 +92,11 @@ def test_good_code_passes(good):
     ("from vqlab import secret", "vqlab.secret is not in vqlab.__all__"),
     ("import vqlab\nvqlab.secret()", "vqlab.secret is not in vqlab.__all__"),
     ("from vqlab import *", "import *"),
+    ("from vqlab import classroom\nclassroom.secret()", "vqlab.classroom.secret is not in vqlab.classroom.__all__"),
+    ("from vqlab.lessons import collapse", "vqlab.lessons.collapse is not in vqlab.lessons.__all__"),
+    ("from vqlab.lessons.collapse import score", "imports vqlab.lessons.collapse"),
+    ("from vqlab.lessons import scales as lesson\nlesson.secret", "vqlab.lessons.scales.secret is not in"),
+    ("from vqlab.lessons import scales as lesson\nlesson.exercises.hits.check(f)", "exercises.hits is not in"),
     ("vq._cache", "private name _cache"),
     ("_hidden = 1", "private name _hidden"),
     ("%matplotlib inline", "not plain Python"),

@@ -46,7 +46,14 @@ def test_length(lesson):
 
 
 @each_lesson
-def test_only_public_names(lesson):
-    public = {name: set(importlib.import_module(name).__all__) for name in ("vqlab", "vqlab.classroom")}
+def test_only_public_names_of_the_lab_the_frame_and_its_own_room(lesson):
+    room = lesson.stem.partition("_")[2]
+    modules = ["vqlab", "vqlab.classroom", f"vqlab.lessons.{room}"]
+    public = {name: set(importlib.import_module(name).__all__) for name in modules}
+    if "exercises" in public[modules[-1]]:
+        name = f"{modules[-1]}.exercises"
+        public[name] = set(importlib.import_module(name).__all__)
+    public["vqlab.lessons"] = {room}
+    names = checks.modules_by_name("\n".join(source for _, source in cells(lesson, "code")), public)
     assert [f"cell {number}: {problem}" for number, source in cells(lesson, "code")
-            for problem in checks.code_problems(source, public)] == []
+            for problem in checks.code_problems(source, public, names)] == []

@@ -11,9 +11,7 @@ import torch
 from IPython.display import display
 
 from vqlab.classroom.figures import COLOURS
-from vqlab.classroom.language import bilingual, lines
-
-Text = tuple[str, str]  # Chinese, English
+from vqlab.classroom.language import Text, bilingual, lines
 
 STATES = {  # symbol, Chinese, English, colour
     "right": ("✓", "对了", "Right", COLOURS["codes"]),
@@ -38,7 +36,7 @@ class Mistake(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What `Exercise.check` found.
+    """What `Exercise.check` found, and has shown.
 
     Attributes:
         state: ``"right"``, ``"not yet"`` (a stub), ``"wrong"`` or ``"error"`` (the function raised).
@@ -54,12 +52,15 @@ class Verdict(NamedTuple):
     cases: int = 0
     example: tuple[tuple[Text, str], ...] = ()
 
+    def _ipython_display_(self) -> None:
+        """Nothing more: a cell that ends with `Exercise.check` shows the verdict once."""
+
 
 class Exercise:
     """A function to write, checked on random cases.
 
     Args:
-        name: lesson and name, such as ``"01.expansion"``.
+        name: the lesson's number and the name in its room's ``exercises``, such as ``"01.expansion"``.
         title: what to write, (Chinese, English).
         reference: the right function.
         cases: called with a seeded `torch.Generator`; gives the argument tuples to try, several.
@@ -76,7 +77,22 @@ class Exercise:
         self.mistakes, self.compare = list(mistakes), compare or agree
         self.observe = observe or (lambda function, *arguments: function(*arguments))
 
-    def check(self, function: Callable[..., Any]) -> Verdict:
+    def check(self, answer: Callable[..., Any]) -> Verdict:
+        """Judge the learner's function and display what holds, in both languages; whatever it does, the cell goes on.
+
+        Args:
+            answer: the function, or what stands in its place.
+
+        Returns:
+            The verdict as it was displayed.
+        """
+        verdict = self.judge(answer)
+        symbol, zh, en, _ = STATES[verdict.state]
+        display({"text/html": verdict_html(self, verdict), "text/plain": f"{symbol} {self.name}: {zh} {en}"},
+                raw=True)
+        return verdict
+
+    def judge(self, function: Callable[..., Any]) -> Verdict:
         """Try ``function`` on all cases, each on a copy of its arguments; raises nothing that ``function`` does."""
         if function is None or function is ...:
             return Verdict("not yet", STUB)
@@ -117,26 +133,6 @@ class Exercise:
 
     def _results(self, function, cases):
         return [self.observe(function, *deepcopy(case)) for case in cases]
-
-
-def check(name: str, function: Callable[..., Any]) -> None:
-    """Check the learner's function and display, in both languages, what holds.
-
-    Args:
-        name: an exercise, such as ``"01.expansion"``.
-        function: the learner's; whatever it does, this cell goes on.
-
-    Raises:
-        ValueError: there is no such exercise.
-    """
-    from vqlab.classroom.exercises import EXERCISES  # here, because the exercises import this file
-
-    if name not in EXERCISES:
-        raise ValueError(f"no exercise {name!r}; expected one of {sorted(EXERCISES)}")
-    verdict = EXERCISES[name].check(function)
-    symbol, zh, en, _ = STATES[verdict.state]
-    display({"text/html": verdict_html(EXERCISES[name], verdict), "text/plain": f"{symbol} {name}: {zh} {en}"},
-            raw=True)
 
 
 def verdict_html(exercise: Exercise, verdict: Verdict) -> str:

@@ -1,3 +1,6 @@
+import { asker, element, slider, span, widgetRoot } from "./widget.js";
+import { drawPixels } from "./canvas.js";
+
 function render({ model, el }) {
   const { sliders, pictures, alt } = model.get("setup");
   const root = widgetRoot(el);

@@ -3,13 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import matplotlib as mpl
 import numpy as np
 import traitlets
 from matplotlib.figure import Figure
 
-from vqlab.classroom.figures import COLOURS, STYLE, draw_images, pixels, png
-from vqlab.classroom.font import register_font
+from vqlab.classroom.figures import COLOURS, draw_images, pixels
 from vqlab.classroom.widget import LessonWidget, binary
 
 Text = tuple[str, str]  # Chinese, English
@@ -89,17 +87,15 @@ class PictureExplorer(LessonWidget):
             self.answer = {"values": values, "request": content["request"],
                            "error": f"{type(error).__name__}: {error}"}
 
-    def picture(self) -> bytes:
-        """Return the pictures with their captions and numbers as PNG."""
-        register_font()
-        with mpl.rc_context(STYLE):
-            ratios = [image.shape[1] / image.shape[0] for image in self.images]
-            fig = Figure(figsize=(5.5, 5.5 / sum(ratios) + 0.8))
-            axes = fig.subplots(1, len(self.images), squeeze=False, width_ratios=ratios)[0]
-            draw_images(self.images, [" ".join(caption) for caption in self.captions], axes)
-            line = "   ".join(f"{' '.join(label)}: {' '.join(dict.fromkeys(text))}" for label, text in self.numbers)
-            fig.supxlabel(line, fontsize=11, color=COLOURS["black"])
-            return png(fig)
+    def figure(self) -> Figure:
+        """Draw the pictures with their captions and numbers."""
+        ratios = [image.shape[1] / image.shape[0] for image in self.images]
+        fig = Figure(figsize=(5.5, 5.5 / sum(ratios) + 0.8))
+        axes = fig.subplots(1, len(self.images), squeeze=False, width_ratios=ratios)[0]
+        draw_images(self.images, [" ".join(caption) for caption in self.captions], axes)
+        line = "   ".join(f"{' '.join(label)}: {' '.join(dict.fromkeys(text))}" for label, text in self.numbers)
+        fig.supxlabel(line, fontsize=11, color=COLOURS["black"])
+        return fig
 
 
 def _text(value: Any) -> Text:

@@ -5,11 +5,13 @@ show nothing. `show` does that, with an alt text in both languages.
 """
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from html import escape
 from io import BytesIO
 from typing import Any
 
+import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
@@ -61,6 +63,14 @@ def use_style() -> None:
     """Apply `STYLE` to every figure made from now on, after registering its font."""
     register_font()
     plt.rcParams.update(STYLE)
+
+
+@contextmanager
+def styled(**changes: Any) -> Iterator[None]:
+    """Apply `STYLE` and its font inside a ``with`` alone; ``changes`` are other settings of rcParams."""
+    register_font()
+    with mpl.rc_context({**STYLE, **changes}):
+        yield
 
 
 def png(fig: Figure) -> bytes:

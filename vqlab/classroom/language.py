@@ -11,6 +11,8 @@ from IPython.display import display
 
 from vqlab.classroom.figures import use_style
 
+Text = tuple[str, str]  # Chinese, English
+
 # Unchecked radio buttons must hide nothing: every rule starts at the notebook that holds the checked one,
 # for the page itself is <html lang="en">.
 _SWITCH = """\

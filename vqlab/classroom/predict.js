@@ -1,3 +1,5 @@
+import { element, span, widgetRoot } from "./widget.js";
+
 let predictions = 0; // so that the radio buttons of two predictions are two groups
 
 function render({ model, el }) {

@@ -7,10 +7,8 @@ import traitlets
 from IPython.display import display
 
 from vqlab.classroom.figures import COLOURS
-from vqlab.classroom.language import bilingual, lines
+from vqlab.classroom.language import Text, bilingual, lines
 from vqlab.classroom.widget import TextWidget
-
-Text = tuple[str, str]  # Chinese, English
 
 
 class Predict(TextWidget):

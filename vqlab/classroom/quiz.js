@@ -1,3 +1,5 @@
+import { element, span, widgetRoot } from "./widget.js";
+
 function render({ model, el }) {
   const questions = model.get("setup");
   // For each question the options chosen, in order: kept in the page's model, for all views, never sent to Python.

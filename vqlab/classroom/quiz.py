@@ -5,10 +5,8 @@ from typing import NamedTuple
 
 import traitlets
 
-from vqlab.classroom.language import bilingual
+from vqlab.classroom.language import Text, bilingual
 from vqlab.classroom.widget import TextWidget
-
-Text = tuple[str, str]  # Chinese, English
 
 
 class Option(NamedTuple):

@@ -1,3 +1,6 @@
+import { element, onceAFrame, span, widgetRoot } from "./widget.js";
+import { drawPixels, onLookChange, sharpContext, themeColours } from "./canvas.js";
+
 const STATES = {
   ready: ["还没有开始", "Not started yet"],
   running: ["训练中", "Training"],

@@ -7,14 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import traitlets
 from IPython.display import display
 from matplotlib.figure import Figure
 
-from vqlab.classroom.figures import COLOURS, STYLE, draw_images, pixels, png
-from vqlab.classroom.font import register_font
+from vqlab.classroom.figures import COLOURS, draw_images, pixels
 from vqlab.classroom.widget import LessonWidget, binary
 
 UPDATE_SECONDS = 0.15  # between two messages to the browser
@@ -120,20 +118,18 @@ class TrainingPanel(LessonWidget):
             if handle:  # the stored output gets the final picture
                 handle.update(self)
 
-    def picture(self) -> bytes:
-        """Return the curves so far, and the last preview, as PNG."""
-        register_font()
-        with mpl.rc_context(STYLE):
-            shown = [*self._names, "preview"] if self._image is not None else self._names
-            fig = Figure(figsize=(7.5, 2.3 if self._image is None else 2.5))
-            axes = fig.subplots(1, len(shown), squeeze=False)[0]
-            rows = np.array(self._rows).reshape(-1, 1 + len(self._names))
-            for number, (ax, name) in enumerate(zip(axes, self._names, strict=False)):
-                ax.plot(rows[:, 0], rows[:, 1 + number], color=LINES[number % len(LINES)])
-                ax.set(title=" ".join(self.series[name]), xlabel=" ".join(self._axis), xlim=(0, self.seconds))
-            if self._image is not None:
-                draw_images([self._image], ["\n".join(self.caption)], axes[-1:])
-            return png(fig)
+    def figure(self) -> Figure:
+        """Draw the curves so far, and the last preview."""
+        shown = [*self._names, "preview"] if self._image is not None else self._names
+        fig = Figure(figsize=(7.5, 2.3 if self._image is None else 2.5))
+        axes = fig.subplots(1, len(shown), squeeze=False)[0]
+        rows = np.array(self._rows).reshape(-1, 1 + len(self._names))
+        for number, (ax, name) in enumerate(zip(axes, self._names, strict=False)):
+            ax.plot(rows[:, 0], rows[:, 1 + number], color=LINES[number % len(LINES)])
+            ax.set(title=" ".join(self.series[name]), xlabel=" ".join(self._axis), xlim=(0, self.seconds))
+        if self._image is not None:
+            draw_images([self._image], ["\n".join(self.caption)], axes[-1:])
+        return fig
 
     def _reset(self, x: str, names: Sequence[str] | None = None) -> None:
         self._names = list(names or self.series)

@@ -34,7 +34,8 @@ def characters(root: Path) -> set[str]:
     That is the Chinese in the modules that use matplotlib, and in the lessons' code (their text is the browser's).
     """
     wanted = {*map(chr, range(0x20, 0x7F)), *map(chr, range(0xA0, 0x100)), *map(chr, range(0x391, 0x3CA))}
-    modules = [path.read_text("utf-8") for path in sorted(root.glob("vqlab/classroom/*.py"))]
+    modules = [path.read_text("utf-8") for folder in ("classroom", "lessons")
+               for path in sorted((root / "vqlab" / folder).rglob("*.py")) if path.parent != PATH.parent]
     sources = [source for source in modules if "matplotlib" in source]
     for lesson in sorted(root.glob("notebooks/py/*.py")):
         sources += [line for line in lesson.read_text("utf-8").splitlines() if not line.startswith("#")]

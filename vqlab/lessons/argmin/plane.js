@@ -1,0 +1,407 @@
+import { element, onceAFrame, soon, span, widgetRoot } from "../../classroom/widget.js";
+import { onLookChange, sharpContext, themeColours } from "../../classroom/canvas.js";
+
+// Squared distances in double precision, the first of equals wins: as vqlab.nearest_code.
+function nearestCode(points, codes) {
+  const indices = new Int32Array(points.length / 2);
+  for (let n = 0; n < indices.length; n += 1) {
+    let best = Infinity;
+    for (let k = 0; k < codes.length / 2; k += 1) {
+      const dx = points[2 * n] - codes[2 * k];
+      const dy = points[2 * n + 1] - codes[2 * k + 1];
+      const distance = dx * dx + dy * dy;
+      if (distance < best) {
+        best = distance;
+        indices[n] = k;
+      }
+    }
+  }
+  return indices;
+}
+
+function distortion(points, codes, indices) {
+  let sum = 0;
+  indices.forEach((k, n) => {
+    sum += (points[2 * n] - codes[2 * k]) ** 2 + (points[2 * n + 1] - codes[2 * k + 1]) ** 2;
+  });
+  return sum / indices.length;
+}
+
+function countCodes(indices, number) {
+  const counts = new Array(number).fill(0);
+  for (const k of indices) counts[k] += 1;
+  return counts;
+}
+
+// Each code to the mean of its points; one without points stays.
+function lloydStep(points, codes, indices) {
+  const counts = countCodes(indices, codes.length / 2);
+  const sums = new Float64Array(codes.length);
+  indices.forEach((k, n) => {
+    sums[2 * k] += points[2 * n];
+    sums[2 * k + 1] += points[2 * n + 1];
+  });
+  return codes.map((old, i) => (counts[i >> 1] ? sums[i] / counts[i >> 1] : old));
+}
+
+// The convex cell of each code inside the box: cut by the bisector with every other code. A code that lies on an
+// earlier one gets none.
+function voronoiCells(codes, [left, bottom], [right, top]) {
+  const number = codes.length / 2;
+  return Array.from({ length: number }, (_, i) => {
+    let cell = [[left, bottom], [right, bottom], [right, top], [left, top]];
+    const [x, y] = [codes[2 * i], codes[2 * i + 1]];
+    for (let j = 0; j < number && cell.length; j += 1) {
+      if (j === i) continue;
+      const [nx, ny] = [codes[2 * j] - x, codes[2 * j + 1] - y];
+      if (!nx && !ny) {
+        if (j < i) cell = [];
+        continue;
+      }
+      const limit = nx * (x + nx / 2) + ny * (y + ny / 2);
+      const side = ([px, py]) => px * nx + py * ny - limit; // at most 0: nearer to i
+      const cut = [];
+      cell.forEach((point, at) => {
+        const next = cell[(at + 1) % cell.length];
+        const [a, b] = [side(point), side(next)];
+        if (a <= 0) cut.push(point);
+        if ((a < 0 && b > 0) || (a > 0 && b < 0)) {
+          const t = a / (a - b);
+          cut.push([point[0] + t * (next[0] - point[0]), point[1] + t * (next[1] - point[1])]);
+        }
+      });
+      cell = cut;
+    }
+    return cell;
+  });
+}
+
+const css = ([r, g, b], alpha = 1) => `rgba(${r}, ${g}, ${b}, ${alpha})`;
+const inkOn = ([r, g, b]) => (r + g + b > 382 ? "#000000" : "#ffffff");
+
+function copyOf(view, Kind) {
+  return new Kind(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength));
+}
+
+function render({ model, el }) {
+  const { low, high, mean, axes, starts, lloyd, goal, alt } = model.get("setup");
+  const points = copyOf(model.get("points"), Float32Array);
+  const bytes = copyOf(model.get("colours"), Uint8Array);
+  const colours = Array.from({ length: bytes.length / 3 }, (_, n) => css(bytes.subarray(3 * n, 3 * n + 3)));
+  let codes = Float32Array.from(model.get("codes").flat());
+  const number = codes.length / 2;
+  let start = 0;
+  let history = []; // of Lloyd's algorithm: the distortion after each step
+  let trails = []; // where the codes were at each step
+  let replaced = false;
+  let running = 0; // a timer, while Lloyd's algorithm plays
+
+  const root = widgetRoot(el);
+  const [spanX, spanY] = [high[0] - low[0], high[1] - low[1]];
+  const canvas = element("canvas", { role: "img", "aria-label": alt, style: `aspect-ratio: ${spanX / spanY}` });
+  const box = element("div", { class: "vq-plane vq-wide" }, canvas);
+  const toggle = element("input", { type: "checkbox" });
+  const value = element("output", { class: "vq-distortion" });
+  const goalText = goal ? [element("span", {}, ["k 均值：", "k-means:"], ` ${goal.toFixed(4)}`)] : [];
+  const status = element("span", { role: "status" });
+  const bars = element("canvas", { role: "img", "aria-label": "每个码字分到的点数 points of each code" });
+  const curve = element("canvas", { role: "img", "aria-label": "失真随 Lloyd 步数变化 distortion after each Lloyd step" });
+  const button = (zh, en, act) => {
+    const made = element("button", { type: "button" }, [zh, en]);
+    made.addEventListener("click", act);
+    return made;
+  };
+  const chart = (zh, en, made) => element("figure", { class: "vq-chart" }, element("figcaption", {}, [zh, en]), made);
+
+  const colourAt = (k) => axes.map((row, c) => Math.round((Math.min(1, Math.max(-1,
+    mean[c] + row[0] * codes[2 * k] + row[1] * codes[2 * k + 1])) + 1) * 127.5));
+  const inside = (x, i) => Math.fround(Math.min(high[i], Math.max(low[i], x)));
+
+  const grips = Array.from({ length: number }, (_, k) => {
+    const name = `码字 ${k}，用方向键移动 code ${k}, move it with the arrow keys`;
+    const grip = element("div", { class: "vq-handle vq-code", role: "slider", tabindex: 0, "aria-label": name,
+      "aria-valuemin": low[0], "aria-valuemax": high[0], title: name });
+    grip.addEventListener("pointerdown", (event) => grip.setPointerCapture(event.pointerId));
+    grip.addEventListener("pointermove", (event) => {
+      if (!grip.hasPointerCapture(event.pointerId)) return;
+      const frame = canvas.getBoundingClientRect();
+      moved(k, low[0] + ((event.clientX - frame.left) / frame.width) * spanX,
+        high[1] - ((event.clientY - frame.top) / frame.height) * spanY);
+    });
+    grip.addEventListener("lostpointercapture", () => { // not in the midst of a drag
+      place(grip, k);
+      tell();
+    });
+    grip.addEventListener("keydown", (event) => {
+      const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
+      if (!way) return;
+      event.preventDefault(); // the page would scroll
+      const step = event.shiftKey ? 0.005 : 0.03;
+      moved(k, codes[2 * k] + way[0] * step, codes[2 * k + 1] + way[1] * step);
+      place(grip, k); // at once, with its focus ring
+      tell();
+    });
+    box.append(grip);
+    return grip;
+  });
+  const share = (distance) => `${((distance / spanX) * 100).toFixed(3)}cqw`; // of the box's width
+  const place = (grip, k) => {
+    grip.style.transform = `translate(${share(codes[2 * k] - low[0])}, ${share(high[1] - codes[2 * k + 1])})`;
+  };
+
+  const draw = () => {
+    const indices = nearestCode(points, codes);
+    const now = distortion(points, codes, indices);
+    const palette = Array.from({ length: number }, (_, k) => colourAt(k));
+    drawPlane(canvas, { points, codes, indices, colours, palette, trails, replaced, low, high });
+    root.dataset.distortion = now;
+    write();
+  };
+  const write = soon(() => {
+    const indices = nearestCode(points, codes);
+    const counts = countCodes(indices, number);
+    const now = distortion(points, codes, indices);
+    value.textContent = now.toFixed(4);
+    drawBars(bars, counts, Array.from({ length: number }, (_, k) => colourAt(k)));
+    if (lloyd) drawHistory(curve, history.length ? history : [now]);
+    grips.forEach((grip, k) => {
+      const [x, y] = [codes[2 * k].toFixed(2), codes[2 * k + 1].toFixed(2)];
+      place(grip, k);
+      grip.setAttribute("aria-valuenow", x);
+      grip.setAttribute("aria-valuetext", `x ${x}, y ${y}, N = ${counts[k]}`);
+    });
+  });
+  const redraw = onceAFrame(draw);
+
+  let pending = 0; // a timer, or -1: not told yet, nor to be overwritten
+  const tell = () => { // Python learns it a moment after the last move
+    clearTimeout(pending);
+    pending = setTimeout(() => {
+      model.set("codes", Array.from(grips, (_, k) => [codes[2 * k], codes[2 * k + 1]]));
+      model.save_changes();
+      pending = 0;
+    }, 100);
+  };
+  const halt = () => {
+    clearInterval(running);
+    running = 0;
+  };
+  const forget = () => {
+    halt();
+    history = [];
+    trails = [];
+    status.replaceChildren();
+  };
+  const moved = (k, x, y) => {
+    forget();
+    pending ||= -1;
+    codes[2 * k] = inside(x, 0);
+    codes[2 * k + 1] = inside(y, 1);
+    redraw();
+  };
+  const step = () => {
+    const before = nearestCode(points, codes);
+    if (!history.length) {
+      history = [distortion(points, codes, before)];
+      trails = [codes];
+    }
+    const next = lloydStep(points, codes, before);
+    if (next.every((x, i) => x === codes[i])) {
+      halt();
+      status.replaceChildren(span(`第 ${history.length - 1} 步后不再变化：已收敛`,
+        `nothing moves after step ${history.length - 1}: converged`));
+    } else {
+      codes = next;
+      history.push(distortion(points, codes, nearestCode(points, codes)));
+      trails.push(codes);
+      status.replaceChildren(span(`第 ${history.length - 1} 步`, `step ${history.length - 1}`));
+      tell();
+    }
+    redraw();
+  };
+
+  toggle.addEventListener("change", () => {
+    replaced = toggle.checked;
+    redraw();
+  });
+  const buttons = [];
+  if (lloyd) {
+    buttons.push(button("走一步", "One step", () => {
+      halt();
+      step();
+    }), button("走到底", "Run", () => {
+      halt();
+      running = setInterval(step, 250);
+    }));
+    if (starts.length > 1) {
+      buttons.push(button("换个起点", "Another start", () => {
+        forget();
+        start = (start + 1) % starts.length;
+        codes = Float32Array.from(starts[start].flat());
+        redraw();
+        tell();
+      }));
+    }
+  } else {
+    buttons.push(button("回到起点", "Back to the start", () => {
+      forget();
+      codes = Float32Array.from(starts[0].flat());
+      redraw();
+      tell();
+    }));
+  }
+  root.append(
+    box,
+    element("div", { class: "vq-row" }, ...buttons, element("label", {}, toggle, ["只看码字的颜色", "Code colours only"]),
+      element("span", {}, ["失真", "Distortion"], " ", value), ...goalText, status),
+    element("div", { class: "vq-row" }, chart("每个码字的点数", "Points of each code", bars),
+      ...(lloyd ? [chart("失真", "Distortion", curve)] : [])),
+  );
+  const told = () => {
+    const theirs = Float32Array.from(model.get("codes").flat());
+    if (pending === 0 && theirs.some((x, i) => x !== codes[i])) {
+      codes = theirs;
+      forget();
+      redraw();
+    }
+  };
+  model.on("change:codes", told);
+  draw();
+  const ended = onLookChange(root, redraw);
+  return () => {
+    halt();
+    clearTimeout(pending);
+    model.off("change:codes", told);
+    ended();
+  };
+}
+
+function drawPlane(canvas, { points, codes, indices, colours, palette, trails, replaced, low, high }) {
+  const { context, width, height } = sharpContext(canvas);
+  if (!width) return;
+  const px = (x) => ((x - low[0]) / (high[0] - low[0])) * width;
+  const py = (y) => ((high[1] - y) / (high[1] - low[1])) * height;
+  context.fillStyle = "#b4b4b4";
+  context.fillRect(0, 0, width, height);
+  context.lineJoin = "round";
+  voronoiCells(codes, low, high).forEach((cell, k) => {
+    if (!cell.length) return;
+    context.beginPath();
+    cell.forEach(([x, y]) => context.lineTo(px(x), py(y)));
+    context.closePath();
+    context.fillStyle = css(palette[k], 0.55);
+    context.fill();
+    context.strokeStyle = "#000000";
+    context.lineWidth = 1.2;
+    context.stroke();
+  });
+  if (!replaced) { // each point tied to its code
+    context.lineWidth = 1; // wider or thinner lines take several times as long to draw
+    context.strokeStyle = "rgba(0, 0, 0, 0.25)";
+    context.beginPath();
+    indices.forEach((k, n) => {
+      context.moveTo(px(points[2 * n]), py(points[2 * n + 1]));
+      context.lineTo(px(codes[2 * k]), py(codes[2 * k + 1]));
+    });
+    context.stroke();
+  }
+  if (replaced) {
+    for (let n = 0; n < indices.length; n += 1) {
+      context.fillStyle = css(palette[indices[n]]);
+      context.fillRect(px(points[2 * n]) - 1.75, py(points[2 * n + 1]) - 1.75, 3.5, 3.5);
+    }
+  } else { // the points never move: drawn once for each size of the canvas
+    if (canvas.points?.width !== canvas.width || canvas.points.height !== canvas.height) {
+      canvas.points = new OffscreenCanvas(canvas.width, canvas.height);
+      const layer = canvas.points.getContext("2d");
+      layer.scale(canvas.width / width, canvas.height / height);
+      for (let n = 0; n < indices.length; n += 1) {
+        layer.fillStyle = colours[n];
+        layer.fillRect(px(points[2 * n]) - 1.75, py(points[2 * n + 1]) - 1.75, 3.5, 3.5);
+      }
+    }
+    context.drawImage(canvas.points, 0, 0, width, height);
+  }
+  if (trails.length > 1) {
+    for (const [colour, size] of [["#ffffff", 4], ["#000000", 1.8]]) {
+      context.strokeStyle = colour;
+      context.lineWidth = size;
+      palette.forEach((_, k) => {
+        context.beginPath();
+        trails.forEach((codesThen) => context.lineTo(px(codesThen[2 * k]), py(codesThen[2 * k + 1])));
+        context.stroke();
+      });
+    }
+  }
+  context.font = "600 13px sans-serif";
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  palette.forEach((colour, k) => { // drawn here: moving an element with each picture would take longer than all of this
+    const [x, y] = [px(codes[2 * k]), py(codes[2 * k + 1])];
+    for (const [fill, radius] of [["#000000", 14.5], ["#ffffff", 13], [css(colour), 11]]) {
+      context.fillStyle = fill;
+      context.beginPath();
+      context.arc(x, y, radius, 0, 7);
+      context.fill();
+    }
+    context.fillStyle = inkOn(colour);
+    context.fillText(String(k), x, y);
+  });
+}
+
+function drawBars(canvas, counts, palette) {
+  const { context, width, height } = sharpContext(canvas);
+  if (!width) return;
+  const theme = themeColours(canvas);
+  const most = Math.max(...counts, 1);
+  const each = Math.min(60, width / counts.length);
+  context.font = "12px sans-serif";
+  context.textAlign = "center";
+  counts.forEach((count, k) => {
+    const tall = (count / most) * (height - 38);
+    const [x, y] = [k * each + 3, height - 18 - tall];
+    context.fillStyle = css(palette[k]);
+    context.fillRect(x, y, each - 6, tall);
+    context.strokeStyle = theme.text;
+    context.strokeRect(x, y, each - 6, tall);
+    context.fillStyle = theme.text;
+    context.fillText(String(count), x + each / 2 - 3, y - 4);
+    context.fillText(String(k), x + each / 2 - 3, height - 4);
+  });
+}
+
+function drawHistory(canvas, values) {
+  const { context, width, height } = sharpContext(canvas);
+  if (!width) return;
+  const theme = themeColours(canvas);
+  const [left, bottom, top] = [46, 18, 10];
+  const high = Math.max(...values) * 1.05;
+  const steps = Math.max(8, values.length - 1);
+  const px = (i) => left + (i / steps) * (width - left - 12);
+  const py = (x) => top + (1 - x / high) * (height - bottom - top);
+  context.font = "11px sans-serif";
+  context.fillStyle = theme.text;
+  context.strokeStyle = theme.faint;
+  context.textAlign = "right";
+  context.textBaseline = "middle";
+  for (const share of [0, 0.5, 1]) {
+    context.strokeRect(left, py(share * high), width - left - 12, 0);
+    context.fillText((share * high).toFixed(3), left - 5, py(share * high));
+  }
+  context.textAlign = "center";
+  context.textBaseline = "top";
+  for (let i = 0; i <= steps; i += Math.ceil(steps / 8)) context.fillText(String(i), px(i), height - bottom + 4);
+  context.strokeStyle = context.fillStyle = "#0072b2";
+  context.lineWidth = 2;
+  context.beginPath();
+  values.forEach((x, i) => context.lineTo(px(i), py(x)));
+  context.stroke();
+  values.forEach((x, i) => {
+    context.beginPath();
+    context.arc(px(i), py(x), 3.2, 0, 7);
+    context.fill();
+  });
+}
+
+export { distortion, lloydStep, nearestCode, voronoiCells };
+export default { render };
