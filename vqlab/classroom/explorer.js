@@ -1,13 +1,14 @@
-import { asker, element, slider, span, widgetRoot } from "./widget.js";
+import { asker, element, figure, numberList, slider, span, widgetRoot, writeNumbers } from "./widget.js";
 import { drawPixels } from "./canvas.js";
 
+/** @param {import("./widget.js").Props} props */
 function render({ model, el }) {
   const { sliders, pictures, alt } = model.get("setup");
   const root = widgetRoot(el);
   const values = { ...model.get("answer").values };
 
   const canvases = pictures.map(([zh, en]) => element("canvas", { role: "img", "aria-label": `${zh} ${en}` }));
-  const numbers = element("dl", { class: "vq-numbers" });
+  const numbers = numberList();
   const error = element("p", { class: "vq-error", role: "alert" });
   root.append(
     ...sliders.map((each) => slider({ ...each, value: values[each.name] }, (value) => {
@@ -15,7 +16,7 @@ function render({ model, el }) {
       ask({ values });
     })),
     element("div", { class: "vq-row", role: "group", "aria-label": alt }, ...canvases.map((canvas, i) =>
-      element("figure", { class: "vq-picture" }, element("figcaption", {}, pictures[i]), canvas))),
+      figure("vq-picture", pictures[i], canvas))),
     numbers,
     error,
   );
@@ -31,8 +32,7 @@ function render({ model, el }) {
         canvases[i].style.width = `${width * scale}px`;
         start += width * height * 3;
       });
-      numbers.replaceChildren(...answer.numbers.map(([label, value]) =>
-        element("div", {}, element("dt", {}, label), element("dd", {}, value))));
+      writeNumbers(numbers, answer.numbers);
     }
     root.dataset.answered = answer.request;
   };

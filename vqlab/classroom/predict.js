@@ -2,6 +2,7 @@ import { element, span, widgetRoot } from "./widget.js";
 
 let predictions = 0; // so that the radio buttons of two predictions are two groups
 
+/** @param {import("./widget.js").Props} props */
 function render({ model, el }) {
   const { question, options, minimum, maximum, step, unit } = model.get("setup");
   const root = widgetRoot(el);

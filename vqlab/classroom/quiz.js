@@ -1,5 +1,6 @@
 import { element, span, widgetRoot } from "./widget.js";
 
+/** @param {import("./widget.js").Props} props */
 function render({ model, el }) {
   const questions = model.get("setup");
   // For each question the options chosen, in order: kept in the page's model, for all views, never sent to Python.

@@ -1,5 +1,5 @@
-import { element, onceAFrame, soon, span, widgetRoot } from "../../classroom/widget.js";
-import { onLookChange, sharpContext, themeColours } from "../../classroom/canvas.js";
+import { button, element, figure, onceAFrame, soon, span, widgetRoot } from "../../classroom/widget.js";
+import { chart, disc, drawStill, numbersOf, onLookChange, plane, sharpContext, themeColours } from "../../classroom/canvas.js";
 
 // Squared distances in double precision, the first of equals wins: as vqlab.nearest_code.
 function nearestCode(points, codes) {
@@ -59,6 +59,7 @@ function voronoiCells(codes, [left, bottom], [right, top]) {
         continue;
       }
       const limit = nx * (x + nx / 2) + ny * (y + ny / 2);
+      /** @type {(point: number[]) => number} */
       const side = ([px, py]) => px * nx + py * ny - limit; // at most 0: nearer to i
       const cut = [];
       cell.forEach((point, at) => {
@@ -76,17 +77,15 @@ function voronoiCells(codes, [left, bottom], [right, top]) {
   });
 }
 
+/** @type {(rgb: number[] | Uint8Array, alpha?: number) => string} */
 const css = ([r, g, b], alpha = 1) => `rgba(${r}, ${g}, ${b}, ${alpha})`;
 const inkOn = ([r, g, b]) => (r + g + b > 382 ? "#000000" : "#ffffff");
 
-function copyOf(view, Kind) {
-  return new Kind(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength));
-}
-
+/** @param {import("../../classroom/widget.js").Props} props */
 function render({ model, el }) {
   const { low, high, mean, axes, starts, lloyd, goal, alt } = model.get("setup");
-  const points = copyOf(model.get("points"), Float32Array);
-  const bytes = copyOf(model.get("colours"), Uint8Array);
+  const points = numbersOf(model.get("points"), Float32Array);
+  const bytes = numbersOf(model.get("colours"), Uint8Array);
   const colours = Array.from({ length: bytes.length / 3 }, (_, n) => css(bytes.subarray(3 * n, 3 * n + 3)));
   let codes = Float32Array.from(model.get("codes").flat());
   const number = codes.length / 2;
@@ -97,64 +96,33 @@ function render({ model, el }) {
   let running = 0; // a timer, while Lloyd's algorithm plays
 
   const root = widgetRoot(el);
-  const [spanX, spanY] = [high[0] - low[0], high[1] - low[1]];
-  const canvas = element("canvas", { role: "img", "aria-label": alt, style: `aspect-ratio: ${spanX / spanY}` });
-  const box = element("div", { class: "vq-plane vq-wide" }, canvas);
+  const { box, canvas, handle, open } = plane(low, high, alt);
+  box.classList.add("vq-wide");
+  canvas.style.aspectRatio = String((high[0] - low[0]) / (high[1] - low[1]));
   const toggle = element("input", { type: "checkbox" });
   const value = element("output", { class: "vq-distortion" });
   const goalText = goal ? [element("span", {}, ["k 均值：", "k-means:"], ` ${goal.toFixed(4)}`)] : [];
   const status = element("span", { role: "status" });
   const bars = element("canvas", { role: "img", "aria-label": "每个码字分到的点数 points of each code" });
   const curve = element("canvas", { role: "img", "aria-label": "失真随 Lloyd 步数变化 distortion after each Lloyd step" });
-  const button = (zh, en, act) => {
-    const made = element("button", { type: "button" }, [zh, en]);
-    made.addEventListener("click", act);
-    return made;
-  };
-  const chart = (zh, en, made) => element("figure", { class: "vq-chart" }, element("figcaption", {}, [zh, en]), made);
-
   const colourAt = (k) => axes.map((row, c) => Math.round((Math.min(1, Math.max(-1,
     mean[c] + row[0] * codes[2 * k] + row[1] * codes[2 * k + 1])) + 1) * 127.5));
-  const inside = (x, i) => Math.fround(Math.min(high[i], Math.max(low[i], x)));
-
-  const grips = Array.from({ length: number }, (_, k) => {
-    const name = `码字 ${k}，用方向键移动 code ${k}, move it with the arrow keys`;
-    const grip = element("div", { class: "vq-handle vq-code", role: "slider", tabindex: 0, "aria-label": name,
-      "aria-valuemin": low[0], "aria-valuemax": high[0], title: name });
-    grip.addEventListener("pointerdown", (event) => grip.setPointerCapture(event.pointerId));
-    grip.addEventListener("pointermove", (event) => {
-      if (!grip.hasPointerCapture(event.pointerId)) return;
-      const frame = canvas.getBoundingClientRect();
-      moved(k, low[0] + ((event.clientX - frame.left) / frame.width) * spanX,
-        high[1] - ((event.clientY - frame.top) / frame.height) * spanY);
-    });
-    grip.addEventListener("lostpointercapture", () => { // not in the midst of a drag
-      place(grip, k);
-      tell();
-    });
-    grip.addEventListener("keydown", (event) => {
-      const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
-      if (!way) return;
-      event.preventDefault(); // the page would scroll
-      const step = event.shiftKey ? 0.005 : 0.03;
-      moved(k, codes[2 * k] + way[0] * step, codes[2 * k + 1] + way[1] * step);
-      place(grip, k); // at once, with its focus ring
-      tell();
-    });
-    box.append(grip);
-    return grip;
-  });
-  const share = (distance) => `${((distance / spanX) * 100).toFixed(3)}cqw`; // of the box's width
-  const place = (grip, k) => {
-    grip.style.transform = `translate(${share(codes[2 * k] - low[0])}, ${share(high[1] - codes[2 * k + 1])})`;
-  };
+  /** @type {(k: number) => import("../../classroom/canvas.js").Point} */
+  const codeAt = (k) => [codes[2 * k], codes[2 * k + 1]];
+  const grips = Array.from({ length: number }, (_, k) => handle(
+    [`码字 ${k}，用方向键移动`, `code ${k}, move it with the arrow keys`], codeAt(k), ([x, y]) => {
+      forget();
+      pending ||= -1;
+      [codes[2 * k], codes[2 * k + 1]] = [x, y];
+      redraw();
+    }, { step: 0.03, fine: 0.005, settle: () => tell(), look: "vq-code" }));
 
   const draw = () => {
     const indices = nearestCode(points, codes);
     const now = distortion(points, codes, indices);
     const palette = Array.from({ length: number }, (_, k) => colourAt(k));
-    drawPlane(canvas, { points, codes, indices, colours, palette, trails, replaced, low, high });
-    root.dataset.distortion = now;
+    drawPlane(canvas, open(), { points, codes, indices, colours, palette, trails, replaced, low, high });
+    root.dataset.distortion = String(now);
     write();
   };
   const write = soon(() => {
@@ -164,12 +132,7 @@ function render({ model, el }) {
     value.textContent = now.toFixed(4);
     drawBars(bars, counts, Array.from({ length: number }, (_, k) => colourAt(k)));
     if (lloyd) drawHistory(curve, history.length ? history : [now]);
-    grips.forEach((grip, k) => {
-      const [x, y] = [codes[2 * k].toFixed(2), codes[2 * k + 1].toFixed(2)];
-      place(grip, k);
-      grip.setAttribute("aria-valuenow", x);
-      grip.setAttribute("aria-valuetext", `x ${x}, y ${y}, N = ${counts[k]}`);
-    });
+    grips.forEach(({ place }, k) => place(codeAt(k), `N = ${counts[k]}`));
   });
   const redraw = onceAFrame(draw);
 
@@ -177,7 +140,7 @@ function render({ model, el }) {
   const tell = () => { // Python learns it a moment after the last move
     clearTimeout(pending);
     pending = setTimeout(() => {
-      model.set("codes", Array.from(grips, (_, k) => [codes[2 * k], codes[2 * k + 1]]));
+      model.set("codes", grips.map((_, k) => codeAt(k)));
       model.save_changes();
       pending = 0;
     }, 100);
@@ -191,13 +154,6 @@ function render({ model, el }) {
     history = [];
     trails = [];
     status.replaceChildren();
-  };
-  const moved = (k, x, y) => {
-    forget();
-    pending ||= -1;
-    codes[2 * k] = inside(x, 0);
-    codes[2 * k + 1] = inside(y, 1);
-    redraw();
   };
   const step = () => {
     const before = nearestCode(points, codes);
@@ -226,15 +182,15 @@ function render({ model, el }) {
   });
   const buttons = [];
   if (lloyd) {
-    buttons.push(button("走一步", "One step", () => {
+    buttons.push(button(["走一步", "One step"], () => {
       halt();
       step();
-    }), button("走到底", "Run", () => {
+    }), button(["走到底", "Run"], () => {
       halt();
       running = setInterval(step, 250);
     }));
     if (starts.length > 1) {
-      buttons.push(button("换个起点", "Another start", () => {
+      buttons.push(button(["换个起点", "Another start"], () => {
         forget();
         start = (start + 1) % starts.length;
         codes = Float32Array.from(starts[start].flat());
@@ -243,7 +199,7 @@ function render({ model, el }) {
       }));
     }
   } else {
-    buttons.push(button("回到起点", "Back to the start", () => {
+    buttons.push(button(["回到起点", "Back to the start"], () => {
       forget();
       codes = Float32Array.from(starts[0].flat());
       redraw();
@@ -254,8 +210,8 @@ function render({ model, el }) {
     box,
     element("div", { class: "vq-row" }, ...buttons, element("label", {}, toggle, ["只看码字的颜色", "Code colours only"]),
       element("span", {}, ["失真", "Distortion"], " ", value), ...goalText, status),
-    element("div", { class: "vq-row" }, chart("每个码字的点数", "Points of each code", bars),
-      ...(lloyd ? [chart("失真", "Distortion", curve)] : [])),
+    element("div", { class: "vq-row" }, figure("vq-chart", ["每个码字的点数", "Points of each code"], bars),
+      ...(lloyd ? [figure("vq-chart", ["失真", "Distortion"], curve)] : [])),
   );
   const told = () => {
     const theirs = Float32Array.from(model.get("codes").flat());
@@ -276,18 +232,16 @@ function render({ model, el }) {
   };
 }
 
-function drawPlane(canvas, { points, codes, indices, colours, palette, trails, replaced, low, high }) {
-  const { context, width, height } = sharpContext(canvas);
-  if (!width) return;
-  const px = (x) => ((x - low[0]) / (high[0] - low[0])) * width;
-  const py = (y) => ((high[1] - y) / (high[1] - low[1])) * height;
+function drawPlane(canvas, pen, { points, codes, indices, colours, palette, trails, replaced, low, high }) {
+  if (!pen) return;
+  const { context, width, height, at } = pen;
   context.fillStyle = "#b4b4b4";
   context.fillRect(0, 0, width, height);
   context.lineJoin = "round";
   voronoiCells(codes, low, high).forEach((cell, k) => {
     if (!cell.length) return;
     context.beginPath();
-    cell.forEach(([x, y]) => context.lineTo(px(x), py(y)));
+    cell.forEach((corner) => context.lineTo(...at(corner)));
     context.closePath();
     context.fillStyle = css(palette[k], 0.55);
     context.fill();
@@ -295,40 +249,31 @@ function drawPlane(canvas, { points, codes, indices, colours, palette, trails, r
     context.lineWidth = 1.2;
     context.stroke();
   });
+  const pointAt = (n) => at([points[2 * n], points[2 * n + 1]]);
   if (!replaced) { // each point tied to its code
     context.lineWidth = 1; // wider or thinner lines take several times as long to draw
     context.strokeStyle = "rgba(0, 0, 0, 0.25)";
     context.beginPath();
     indices.forEach((k, n) => {
-      context.moveTo(px(points[2 * n]), py(points[2 * n + 1]));
-      context.lineTo(px(codes[2 * k]), py(codes[2 * k + 1]));
+      context.moveTo(...pointAt(n));
+      context.lineTo(...at([codes[2 * k], codes[2 * k + 1]]));
     });
     context.stroke();
   }
-  if (replaced) {
-    for (let n = 0; n < indices.length; n += 1) {
-      context.fillStyle = css(palette[indices[n]]);
-      context.fillRect(px(points[2 * n]) - 1.75, py(points[2 * n + 1]) - 1.75, 3.5, 3.5);
-    }
-  } else { // the points never move: drawn once for each size of the canvas
-    if (canvas.points?.width !== canvas.width || canvas.points.height !== canvas.height) {
-      canvas.points = new OffscreenCanvas(canvas.width, canvas.height);
-      const layer = canvas.points.getContext("2d");
-      layer.scale(canvas.width / width, canvas.height / height);
-      for (let n = 0; n < indices.length; n += 1) {
-        layer.fillStyle = colours[n];
-        layer.fillRect(px(points[2 * n]) - 1.75, py(points[2 * n + 1]) - 1.75, 3.5, 3.5);
-      }
-    }
-    context.drawImage(canvas.points, 0, 0, width, height);
-  }
+  const square = (layer, n, colour) => {
+    const [x, y] = pointAt(n);
+    layer.fillStyle = colour;
+    layer.fillRect(x - 1.75, y - 1.75, 3.5, 3.5);
+  };
+  if (replaced) indices.forEach((k, n) => square(context, n, css(palette[k])));
+  else drawStill(canvas, "points", (layer) => colours.forEach((colour, n) => square(layer, n, colour)));
   if (trails.length > 1) {
     for (const [colour, size] of [["#ffffff", 4], ["#000000", 1.8]]) {
       context.strokeStyle = colour;
       context.lineWidth = size;
       palette.forEach((_, k) => {
         context.beginPath();
-        trails.forEach((codesThen) => context.lineTo(px(codesThen[2 * k]), py(codesThen[2 * k + 1])));
+        trails.forEach((codesThen) => context.lineTo(...at([codesThen[2 * k], codesThen[2 * k + 1]])));
         context.stroke();
       });
     }
@@ -337,13 +282,10 @@ function drawPlane(canvas, { points, codes, indices, colours, palette, trails, r
   context.textAlign = "center";
   context.textBaseline = "middle";
   palette.forEach((colour, k) => { // drawn here: moving an element with each picture would take longer than all of this
-    const [x, y] = [px(codes[2 * k]), py(codes[2 * k + 1])];
-    for (const [fill, radius] of [["#000000", 14.5], ["#ffffff", 13], [css(colour), 11]]) {
-      context.fillStyle = fill;
-      context.beginPath();
-      context.arc(x, y, radius, 0, 7);
-      context.fill();
-    }
+    const [x, y] = at([codes[2 * k], codes[2 * k + 1]]);
+    disc(context, x, y, 14.5, "#000000");
+    disc(context, x, y, 13, "#ffffff");
+    disc(context, x, y, 11, css(colour));
     context.fillStyle = inkOn(colour);
     context.fillText(String(k), x, y);
   });
@@ -371,36 +313,15 @@ function drawBars(canvas, counts, palette) {
 }
 
 function drawHistory(canvas, values) {
-  const { context, width, height } = sharpContext(canvas);
-  if (!width) return;
-  const theme = themeColours(canvas);
-  const [left, bottom, top] = [46, 18, 10];
-  const high = Math.max(...values) * 1.05;
   const steps = Math.max(8, values.length - 1);
-  const px = (i) => left + (i / steps) * (width - left - 12);
-  const py = (x) => top + (1 - x / high) * (height - bottom - top);
-  context.font = "11px sans-serif";
-  context.fillStyle = theme.text;
-  context.strokeStyle = theme.faint;
-  context.textAlign = "right";
-  context.textBaseline = "middle";
-  for (const share of [0, 0.5, 1]) {
-    context.strokeRect(left, py(share * high), width - left - 12, 0);
-    context.fillText((share * high).toFixed(3), left - 5, py(share * high));
-  }
-  context.textAlign = "center";
-  context.textBaseline = "top";
-  for (let i = 0; i <= steps; i += Math.ceil(steps / 8)) context.fillText(String(i), px(i), height - bottom + 4);
-  context.strokeStyle = context.fillStyle = "#0072b2";
-  context.lineWidth = 2;
-  context.beginPath();
-  values.forEach((x, i) => context.lineTo(px(i), py(x)));
-  context.stroke();
-  values.forEach((x, i) => {
-    context.beginPath();
-    context.arc(px(i), py(x), 3.2, 0, 7);
-    context.fill();
-  });
+  const high = Math.max(...values) * 1.05;
+  const every = Math.ceil(steps / 8);
+  const axes = chart(canvas, { x: [0, steps], y: [0, high], left: 46, top: 10, upright: false,
+    xs: Array.from({ length: Math.floor(steps / every) + 1 }, (_, i) => i * every) });
+  if (!axes) return;
+  const points = values.map((value, i) => [i, value]);
+  axes.line(points, "#0072b2");
+  points.forEach((point) => axes.dot(point, "#0072b2", 3.2));
 }
 
 export { distortion, lloydStep, nearestCode, voronoiCells };

@@ -1,5 +1,5 @@
-import { asker, element, span, widgetRoot } from "../../classroom/widget.js";
-import { onLookChange, sharpContext, themeColours } from "../../classroom/canvas.js";
+import { asker, button, element, figure, span, widgetRoot } from "../../classroom/widget.js";
+import { chart, onLookChange, sharpContext, themeColours } from "../../classroom/canvas.js";
 
 const RUN_STATES = {
   ready: ["勾选几样，按“运行”", "Tick some, press Run"],
@@ -11,44 +11,15 @@ const RUN_STATES = {
 
 // One curve over the steps; the runs before it thin and grey.
 function drawRun(canvas, steps, before, curve, column, top) {
-  const { context, width, height } = sharpContext(canvas);
-  if (!width) return;
-  const theme = themeColours(canvas);
-  const all = [...before, curve].flat().map((row) => row[column]);
-  const low = top ? 0 : Math.floor(Math.min(...all));
-  const high = top || Math.ceil(Math.max(...all));
-  const left = 30, bottom = 16, up = 5, right = 6;
-  const px = (step) => left + (step / steps) * (width - left - right);
-  const py = (y) => height - bottom - ((y - low) / (high - low || 1)) * (height - bottom - up);
-  context.font = "11px sans-serif";
-  context.fillStyle = theme.text;
-  context.strokeStyle = theme.faint;
-  context.lineWidth = 1;
-  context.textAlign = "right";
-  context.textBaseline = "middle";
-  for (const y of [low, (low + high) / 2, high]) {
-    context.strokeRect(left, py(y), width - left - right, 0);
-    context.fillText(String(Math.round(y)), left - 4, Math.max(7, py(y)));
-  }
-  context.textBaseline = "bottom";
-  context.fillText(String(steps), width - right, height);
-  context.textAlign = "left";
-  context.fillText("0", left, height);
-  const line = (rows, colour, size) => {
-    context.strokeStyle = colour;
-    context.lineWidth = size;
-    context.beginPath();
-    rows.forEach((row) => context.lineTo(px(row[0]), py(row[column])));
-    context.stroke();
-  };
-  before.forEach((rows) => line(rows, "#999999", 0.8));
-  line(curve, "#0072b2", 2.4);
-  if (curve.length) {
-    context.fillStyle = "#0072b2";
-    context.beginPath();
-    context.arc(px(curve.at(-1)[0]), py(curve.at(-1)[column]), 3.5, 0, 7);
-    context.fill();
-  }
+  const values = [...before, curve].flat().map((row) => row[column]);
+  const low = top || !values.length ? 0 : Math.floor(Math.min(...values));
+  const high = top || Math.max(low + 1, Math.ceil(Math.max(...values, 0)));
+  const axes = chart(canvas, { x: [0, steps], y: [low, high], left: 30, right: 8, top: 6, upright: false });
+  if (!axes) return;
+  const points = (rows) => rows.map((row) => [row[0], row[column]]);
+  before.forEach((rows) => axes.line(points(rows), "#999999", 0.8));
+  axes.line(points(curve), "#0072b2", 2.4);
+  if (curve.length) axes.dot([curve.at(-1)[0], curve.at(-1)[column]], "#0072b2");
 }
 
 function drawWhere(canvas, { z_e, codes, used }, reach) {
@@ -87,6 +58,7 @@ function drawWhere(canvas, { z_e, codes, used }, reach) {
   });
 }
 
+/** @param {import("../../classroom/widget.js").Props} props */
 function render({ model, el }) {
   const { steps, words, span: reach, remedies, before, alt } = model.get("setup");
   const root = widgetRoot(el);
@@ -94,15 +66,22 @@ function render({ model, el }) {
     const input = element("input", { type: "checkbox", value: name, "aria-label": `${zh} ${en}` });
     return { input, label: element("label", { class: "vq-tick" }, input, " ", [zh, en]) };
   });
-  const run = element("button", { type: "button" }, ["运行", "Run"]);
-  const stop = element("button", { type: "button" }, ["停止", "Stop"]);
+  const run = button(["运行", "Run"], () => {
+    stopping = false;
+    run.disabled = true;
+    ask({ start: ticked() });
+  });
+  const stop = button(["停止", "Stop"], () => {
+    stopping = true;
+    stop.disabled = true;
+  });
   const status = element("span", { role: "status" });
   const charts = [["使用率（%）", "usage (%)", 100], ["困惑度", "perplexity", 0], ["峰值信噪比（dB）", "PSNR (dB)", 0]]
     .map(([zh, en, top], i) => {
       const canvas = element("canvas", { role: "img", "aria-label": `${zh}的曲线 curve of ${en}` });
       const value = element("output");
       return { canvas, top, column: i + 1, value,
-        figure: element("figure", { class: "vq-chart" }, element("figcaption", {}, [zh, en], value), canvas) };
+        framed: figure("vq-chart", [[zh, en], value], canvas) };
     });
   const where = element("canvas", { role: "img", "aria-label": alt });
   const body = element("tbody");
@@ -114,7 +93,7 @@ function render({ model, el }) {
   root.append(
     element("div", { class: "vq-row", role: "group" }, ...boxes.map(({ label }) => label)),
     element("div", { class: "vq-row" }, run, stop, status),
-    element("div", { class: "vq-row vq-charts vq-runs" }, ...charts.map(({ figure }) => figure),
+    element("div", { class: "vq-row vq-charts vq-runs" }, ...charts.map(({ framed }) => framed),
       element("figure", { class: "vq-where" }, element("div", { class: "vq-plane" }, where))),
     element("p", { class: "vq-legend" }, [
       "蓝线：这一次；灰线：上面各次。平面上，橙点是 z_e，绿方块是有人选的码字，灰叉是没人选的。成绩在另一批小块上量。",
@@ -147,15 +126,6 @@ function render({ model, el }) {
     Object.assign(root.dataset, { answered: request, state, step, rows: rows.length });
   };
   const { ask, end } = asker(model, root, draw);
-  run.addEventListener("click", () => {
-    stopping = false;
-    run.disabled = true;
-    ask({ start: ticked() });
-  });
-  stop.addEventListener("click", () => {
-    stopping = true;
-    stop.disabled = true;
-  });
   draw();
   const ended = onLookChange(root, draw);
   return () => {

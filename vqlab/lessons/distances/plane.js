@@ -1,5 +1,5 @@
 import { element, onceAFrame, radios, slider, soon, span, widgetRoot } from "../../classroom/widget.js";
-import { onLookChange, plane, sharpContext, themeColours } from "../../classroom/canvas.js";
+import { chart, diamond, drawStill, onLookChange, plane } from "../../classroom/canvas.js";
 import { paintCells } from "./cells.js";
 
 const MEASURES = {
@@ -16,6 +16,7 @@ const QUERY_COLOUR = "#e69f00";
 
 // --- state -> numbers: the same as vqlab's, tested on random configurations ---
 
+/** @type {(measure: string, query: number[], code: number[]) => number} */
 function score(measure, [x, y], [a, b]) {
   if (measure === "euclid") return (x - a) * (x - a) + (y - b) * (y - b);
   const dot = x * a + y * b;
@@ -34,6 +35,7 @@ function winner(measure, query, codes) {
   return best;
 }
 
+/** @type {(query: number[], codes: number[][]) => number[][]} */
 function expansionTerms([x, y], codes) {
   return [codes.map(([a, b]) => -2 * (x * a + y * b)), codes.map(([a, b]) => a * a + b * b), codes.map(() => x * x + y * y)];
 }
@@ -46,17 +48,18 @@ function agreement(measure, points, codes) {
 
 const minus = (number, digits = 3) => number.toFixed(digits).replace("-", "−");
 
+/** @type {(axes: number[][], point: number[]) => number[]} */
 function rgbOf(axes, [x, y]) {
   return [0, 1, 2].map((i) => Math.round(255 * Math.min(1, Math.max(0, (x * axes[0][i] + y * axes[1][i] + 1) / 2))));
 }
 
-function paintRegions(context, width, span, measure, codes, colours) {
+function paintRegions(context, width, reach, measure, codes, colours) {
   const side = 120;
   const owner = new Uint8Array(side * side);
   for (let row = 0, at = 0; row < side; row += 1) {
-    const y = span - ((row + 0.5) / side) * 2 * span;
+    const y = reach - ((row + 0.5) / side) * 2 * reach;
     for (let column = 0; column < side; column += 1, at += 1) {
-      owner[at] = winner(measure, [((column + 0.5) / side) * 2 * span - span, y], codes);
+      owner[at] = winner(measure, [((column + 0.5) / side) * 2 * reach - reach, y], codes);
     }
   }
   paintCells(context, width, side, owner, colours);
@@ -80,18 +83,20 @@ function ring(context, measure, x, y, colour) {
   }
 }
 
+/** @param {import("../../classroom/widget.js").Props} props */
 function render({ model, el }) {
   const { kind, span: reach, axes, points, alt, start } = model.get("setup");
   const root = widgetRoot(el);
   const state = { query: [...model.get("state").query], codes: model.get("state").codes.map((code) => [...code]) };
   const kept = { regions: "none", equal: false, step: 1 };
   const radius = Math.sqrt(start.reduce((sum, [a, b]) => sum + a * a + b * b, 0) / start.length);
+  /** @type {(point: number[]) => number[]} */
   const onCircle = ([a, b]) => {
     const norm = Math.hypot(a, b);
     return norm ? [(a / norm) * radius, (b / norm) * radius] : [radius, 0];
   };
 
-  const { box, canvas, handle } = plane(-reach, reach, alt);
+  const { box, canvas, handle, open } = plane(-reach, reach, alt);
   const side = element("div", { class: "vq-side" });
   const name = element("p", { class: "vq-legend", role: "status" });
   const tell = soon(() => {
@@ -153,27 +158,20 @@ function render({ model, el }) {
   root.append(element("div", { class: "vq-row vq-top" }, box, side));
 
   const draw = () => {
-    const { context, width } = sharpContext(canvas);
-    if (!width) return;
-    const theme = themeColours(canvas);
+    const pen = open();
+    if (!pen) return;
+    const { context, theme, width, at } = pen;
     const colours = { euclid: "#0072b2", cosine: kept.regions === "none" ? theme.text : "#000000", dot: "#cc79a7" };
-    const at = ([x, y]) => [((x + reach) / (2 * reach)) * width, ((reach - y) / (2 * reach)) * width];
     if (kept.regions !== "none") {
       paintRegions(context, width, reach, kept.regions, state.codes, state.codes.map((code) => rgbOf(axes, code)));
     }
-    const look = `${canvas.width} ${kept.regions === "none"}`; // the points never move: drawn once for each look
-    if (kept.look !== look) {
-      kept.look = look;
-      kept.points = new OffscreenCanvas(canvas.width, canvas.height);
-      const layer = kept.points.getContext("2d");
-      layer.scale(canvas.width / width, canvas.width / width);
+    drawStill(canvas, kept.regions === "none", (layer) => {
       for (const point of points) {
         const [x, y] = at(point);
         layer.fillStyle = kept.regions === "none" ? `rgb(${rgbOf(axes, point)})` : "rgba(0,0,0,0.35)";
         layer.fillRect(x - 1.5, y - 1.5, 3, 3);
       }
-    }
-    context.drawImage(kept.points, 0, 0, width, width);
+    });
     context.strokeStyle = theme.faint;
     context.lineWidth = 1;
     context.strokeRect(0.5, 0.5, width - 1, width - 1);
@@ -191,8 +189,10 @@ function render({ model, el }) {
     context.font = "12px sans-serif";
     context.fillStyle = theme.text;
     context.textBaseline = "middle";
-    for (const [text, x, y, align] of [["红 red", width - 6, width / 2 + 12, "right"], ["青 cyan", 6, width / 2 + 12, "left"],
-      ["绿 green", width / 2 + 6, 12, "left"], ["蓝 blue", width / 2 + 6, width - 12, "left"]]) {
+    /** @type {[string, number, number, CanvasTextAlign][]} */
+    const ends = [["红 red", width - 6, width / 2 + 12, "right"], ["青 cyan", 6, width / 2 + 12, "left"],
+      ["绿 green", width / 2 + 6, 12, "left"], ["蓝 blue", width / 2 + 6, width - 12, "left"]];
+    for (const [text, x, y, align] of ends) {
       context.textAlign = align;
       context.fillText(text, x, y);
     }
@@ -231,14 +231,12 @@ function render({ model, el }) {
     context.fillStyle = QUERY_COLOUR;
     context.strokeStyle = "#000000";
     context.lineWidth = 1.5;
-    context.beginPath();
-    [[0, -10], [10, 0], [0, 10], [-10, 0]].forEach(([dx, dy]) => context.lineTo(qx + dx, qy + dy));
-    context.closePath();
+    diamond(context, qx, qy, 10);
     context.fill();
     context.stroke();
 
     if (kind === "winners") writeTable();
-    else drawBars(theme);
+    else drawBars();
     root.dataset.winners = measures.map((measure) => best[measure]).join(",");
   };
 
@@ -252,31 +250,25 @@ function render({ model, el }) {
     const many = new Set(Object.values(best)).size;
     name.replaceChildren(span(
       `赢家：${measures.map((m) => `${MEASURES[m].symbol} ${MEASURES[m].label[0]} ${best[m]}`).join("，")}（${many} 个不同的码字）`,
-      `Winners: ${measures.map((m) => `${MEASURES[m].symbol} ${MEASURES[m].label[1]} ${best[m]}`).join(", ")} (${many} different ${many > 1 ? "codes" : "code"})`));
+      `Winners: ${measures.map((m) => `${MEASURES[m].symbol} ${MEASURES[m].label[1]} ${best[m]}`).join(", ")} `
+        + `(${many} different ${many > 1 ? "codes" : "code"})`));
     const [cosine, dot] = ["cosine", "dot"].map((m) => Math.round(100 * agreement(m, points, state.codes)));
     parts.agreement.replaceChildren(span(`图中 ${points.length} 个像素里，和欧氏选得一样的：余弦 ${cosine}%，点积 ${dot}%。`,
       `Of the ${points.length} pixels shown, as many choose as Euclid does: cosine ${cosine}%, dot ${dot}%.`));
   });
 
-  const drawBars = (theme) => {
-    const { context, width, height } = sharpContext(parts.bars);
-    if (!width) return;
+  const drawBars = () => {
     const terms = expansionTerms(state.query, state.codes);
     const limit = 1.05 * Math.max(0.4, ...state.codes.map((_, k) => Math.max(
       Math.abs(terms[0][k]), Math.abs(terms[0][k] + terms[1][k]), terms[0][k] + terms[1][k] + terms[2][k])));
-    const py = (value) => (height - 20) / 2 - (value / limit) * ((height - 24) / 2);
-    const slot = (width - 44) / state.codes.length;
-    context.font = "11px sans-serif";
-    context.fillStyle = theme.text;
-    context.strokeStyle = theme.faint;
-    context.textAlign = "right";
-    context.textBaseline = "middle";
     const half = Number((limit / 2).toPrecision(1));
-    for (const value of [-2 * half, -half, 0, half, 2 * half].filter((v) => Math.abs(v) <= limit)) {
-      context.lineWidth = value ? 1 : 1.5;
-      context.strokeRect(40, py(value), width - 44, 0);
-      context.fillText(minus(value, half < 0.095 ? 2 : 1), 36, py(value));
-    }
+    const pen = chart(parts.bars, { x: [0, state.codes.length], y: [-limit, limit], xs: [],
+      ys: [-2 * half, -half, 0, half, 2 * half].filter((value) => Math.abs(value) <= limit),
+      right: 4, top: 2, bottom: 22, name: (value) => minus(value, half < 0.095 ? 2 : 1) });
+    if (!pen) return;
+    const { context, theme, height, px, py } = pen;
+    const slot = px(1) - px(0);
+    context.textBaseline = "middle";
     const sums = state.codes.map((_, k) => terms.slice(0, kept.step).reduce((sum, term) => sum + term[k], 0));
     let lowest = 0;
     sums.forEach((value, k) => { if (value < sums[lowest]) lowest = k; });
@@ -284,12 +276,12 @@ function render({ model, el }) {
       let from = 0;
       const third = (slot - 8) / 3;
       for (let i = 0; i < kept.step; i += 1) {
-        const x = 40 + k * slot + 4 + i * third;
+        const x = px(k) + 4 + i * third;
         const [y0, y1] = [py(from), py(from + terms[i][k])];
         hatch(context, x, Math.min(y0, y1), third - 1, Math.max(1, Math.abs(y1 - y0)), i, TERMS[i].colour);
         from += terms[i][k];
       }
-      const x = 40 + (k + 0.5) * slot;
+      const x = px(k + 0.5);
       context.fillStyle = theme.text;
       context.strokeStyle = theme.text;
       context.lineWidth = 2;
@@ -297,15 +289,13 @@ function render({ model, el }) {
       context.moveTo(x - slot / 2 + 3, py(from));
       context.lineTo(x + slot / 2 - 3, py(from));
       context.stroke();
-      context.beginPath();
-      const size = k === lowest ? 7 : 4;
-      [[0, -size], [size, 0], [0, size], [-size, 0]].forEach(([dx, dy]) => context.lineTo(x + dx, py(from) + dy));
+      diamond(context, x, py(from), k === lowest ? 7 : 4);
       context.fill();
       context.textAlign = "center";
       context.font = k === lowest ? "bold 13px sans-serif" : "11px sans-serif";
       context.fillText(k === lowest ? `${k} ◆` : String(k), x, height - 9);
     });
-    root.dataset.lowest = lowest;
+    root.dataset.lowest = String(lowest);
     writeFormula();
   };
   const writeFormula = soon(() => {
@@ -320,7 +310,8 @@ function render({ model, el }) {
     const says = [
       ["只有 −2x·e：最低的是点积的赢家", "−2x·e alone: the lowest is the dot product's winner"],
       ["加上 ‖e‖²：最低的已经是欧氏的赢家", "with ‖e‖²: the lowest is Euclid's winner already"],
-      ["再加 ‖x‖²：所有码字一起抬高，赢家不变；菱形就是真正的平方距离", "with ‖x‖²: all rise alike, the winner stays; the diamond is the true squared distance"],
+      ["再加 ‖x‖²：所有码字一起抬高，赢家不变；菱形就是真正的平方距离",
+        "with ‖x‖²: all rise alike, the winner stays; the diamond is the true squared distance"],
     ][kept.step - 1];
     name.replaceChildren(span(`${says[0]}：码字 ${lowest}，值 ${minus(sum)}。`, `${says[1]}: code ${lowest}, value ${minus(sum)}.`));
   });

@@ -1,7 +1,8 @@
-import { asker, element, radios, span, widgetRoot } from "../../classroom/widget.js";
+import { asker, element, numberList, radios, span, widgetRoot, writeNumbers } from "../../classroom/widget.js";
 import { onLookChange, sharpContext } from "../../classroom/canvas.js";
 import { paintCells } from "./cells.js";
 
+/** @param {import("../../classroom/widget.js").Props} props */
 function render({ model, el }) {
   const { offsets, precisions, methods, grid, colours, alt } = model.get("setup");
   const root = widgetRoot(el);
@@ -21,7 +22,7 @@ function render({ model, el }) {
     values[key] = value;
     ask({ values });
   };
-  const numbers = element("dl", { class: "vq-numbers" });
+  const numbers = numberList();
   root.append(
     element("label", { class: "vq-slider" }, ["全部数据平移", "move all data by"], range, shown),
     radios(["精度", "precision"], precisions.map((each) => [each, each, each]), values.precision, choose("precision")),
@@ -40,7 +41,7 @@ function render({ model, el }) {
     if (!width) return;
     paintCells(context, width, grid, bytes.subarray(0, grid * grid), colours);
     const cell = width / grid;
-    for (const [stroke, line] of [["#ffffff", 2.4], ["#000000", 1]]) {
+    for (const [stroke, line] of Object.entries({ "#ffffff": 2.4, "#000000": 1 })) {
       context.strokeStyle = stroke;
       context.lineWidth = line;
       context.beginPath();
@@ -56,12 +57,12 @@ function render({ model, el }) {
       }
       context.stroke();
     }
-    const entry = (label, value) => element("div", {}, element("dt", {}, label), element("dd", {}, value));
-    numbers.replaceChildren(
-      entry(["选错的格子", "wrong cells"], `${(100 * wrong).toFixed(1)}%`),
-      entry(["‖x‖² 大约", "‖x‖² is about"], Number(norm.toPrecision(3)).toLocaleString("en")),
-      entry(["那里相邻两数的间隔", "gap between numbers there"], gap === null ? span("溢出成无穷大", "overflows to infinity") : String(Number(gap.toPrecision(2)))),
-    );
+    writeNumbers(numbers, [
+      [["选错的格子", "wrong cells"], `${(100 * wrong).toFixed(1)}%`],
+      [["‖x‖² 大约", "‖x‖² is about"], Number(norm.toPrecision(3)).toLocaleString("en")],
+      [["那里相邻两数的间隔", "gap between numbers there"],
+        gap === null ? span("溢出成无穷大", "overflows to infinity") : Number(gap.toPrecision(2))],
+    ]);
     root.dataset.answered = answered;
     root.dataset.wrong = wrong;
   };

@@ -1,4 +1,4 @@
-import { element, slider, widgetRoot } from "../../classroom/widget.js";
+import { element, numberList, slider, widgetRoot, writeNumbers } from "../../classroom/widget.js";
 import { drawPixels, onLookChange, sharpContext, themeColours } from "../../classroom/canvas.js";
 
 // What the target at `place` of scale `k` is predicted from: the number of inputs it may see (all of its own scale
@@ -8,6 +8,7 @@ function seen(sizes, k) {
   return { inputs: count(k + 1), tokens: count(k) };
 }
 
+/** @param {import("../../classroom/widget.js").Props} props */
 function render({ model, el }) {
   const { sizes, words, alt } = model.get("setup");
   const root = widgetRoot(el);
@@ -43,7 +44,7 @@ function render({ model, el }) {
     set(placeSlider, place, count() - 1);
     draw();
   };
-  const said = element("dl", { class: "vq-numbers" });
+  const said = numberList();
   root.append(scaleSlider, placeSlider, canvas, said, element("p", { class: "vq-legend" }, [
     "点一个目标，或用滑块选。朱红框：目标和它那一格的输入。打叉变淡的输入：更细，还看不到。",
     "Click a target, or use the sliders. Vermilion frames: the target, and the input in its place. Faded and crossed "
@@ -76,12 +77,12 @@ function render({ model, el }) {
       ? [`前 ${k} 个尺度 ${tokens} 个词的累积图，缩到 ${name}，取同一格`,
         `the sum of the ${tokens} tokens of ${k} coarser scale${k > 1 ? "s" : ""}, shrunk to ${name}, in this place`]
       : ["类别（还没有词）", "the class (no token yet)"];
-    said.replaceChildren(...[
+    writeNumbers(said, [
       [["目标", "target"], [`尺度 ${name}，第 ${row} 行第 ${column} 列，词 ${words[k][place]}`,
         `scale ${name}, row ${row}, column ${column}, word ${words[k][place]}`]],
       [["它那一格的输入", "input in its place"], made],
       [["看得到的输入（含类别）", "inputs it may see (with the class)"], `${inputs} / ${seen(sizes, sizes.length - 1).inputs}`],
-    ].map(([label, value]) => element("div", {}, element("dt", {}, label), element("dd", {}, value))));
+    ]);
     Object.assign(root.dataset, { scale: k, place, inputs, tokens });
 
     const { context, width: wide, height: high } = sharpContext(canvas);

@@ -1,18 +1,18 @@
-import { element, slider, widgetRoot } from "../../classroom/widget.js";
-import { drawPixels, onLookChange, sharpContext, themeColours } from "../../classroom/canvas.js";
+import { element, figure, numberList, radios, slider, widgetRoot, writeNumbers } from "../../classroom/widget.js";
+import { disc, drawPixels, onLookChange, sharpContext, themeColours } from "../../classroom/canvas.js";
 
 // Scales done, and what that is in tokens: [1, 4, …] tokens a scale -> [0, 1, 5, …].
 function tokensUpTo(sizes) {
   return sizes.reduce((sums, [height, width]) => [...sums, sums.at(-1) + height * width], [0]);
 }
 
+/** @param {import("../../classroom/widget.js").Props} props */
 function render({ model, el }) {
   const { names, sizes, picture, map, decibels, left, alt } = model.get("setup");
   const root = widgetRoot(el);
   const tokens = tokensUpTo(sizes);
   const bytes = ([width, height]) => width * height * 3;
   const state = 3 * (bytes(picture) + bytes(map));
-  const group = `vq-scales-${Math.random()}`; // one name for all, or they would not exclude each other
   let chosen = 0;
   let scale = 0;
 
@@ -26,51 +26,45 @@ function render({ model, el }) {
   grid.style.cssText = "display:grid;grid-template-columns:auto repeat(3,minmax(90px,145px));gap:6px 10px;align-items:center";
   canvases.flat().forEach((canvas) => { canvas.style.cssText = "width:100%;image-rendering:pixelated;display:block"; });
 
-  const chart = element("canvas", { role: "img", "aria-label":
+  const curves = element("canvas", { role: "img", "aria-label":
     "折线：每一尺度之后的分贝；柱：特征里还剩的份额 line: decibels after each scale; bars: share of the features left" });
-  const numbers = element("dl", { class: "vq-numbers" });
-  const choices = element("div", { class: "vq-row", role: "radiogroup", "aria-label": "照片 photograph" },
-    ...names.map((name, i) => {
-      const input = element("input", { type: "radio", name: group });
-      input.checked = i === 0;
-      input.addEventListener("change", () => {
-        chosen = i;
-        draw();
-      });
-      return element("label", {}, input, " ", name);
-    }));
+  const numbers = numberList();
+  const choices = radios(["照片", "photograph"], names.map(([zh, en], i) => [i, zh, en]), 0, (i) => {
+    chosen = i;
+    draw();
+  });
   const bar = slider({ zh: "写到第几个尺度", en: "scales written", min: 0, max: sizes.length, step: 1, value: 0 },
     (value) => {
       scale = value;
       draw();
     });
   root.append(choices, bar, element("div", { class: "vq-row vq-top" }, grid,
-    element("div", { class: "vq-side", style: "flex:1 1 240px;min-width:220px" }, numbers, element("figure", { class: "vq-chart vq-tall" },
-      element("figcaption", {}, ["线：分贝；柱：特征里还剩的 %", "line: dB; bars: % of the features left"]), chart))));
+    element("div", { class: "vq-side", style: "flex:1 1 240px;min-width:220px" }, numbers,
+      figure("vq-chart vq-tall", ["线：分贝；柱：特征里还剩的 %", "line: dB; bars: % of the features left"], curves))));
 
   const draw = () => {
     let start = (chosen * (sizes.length + 1) + scale) * state;
     const view = model.get("pixels");
     canvases.forEach((row, i) => row.forEach((canvas) => {
-      const size = i ? map : picture;
-      drawPixels(canvas, view, start, ...size);
-      start += bytes(size);
+      const [width, height] = i ? map : picture;
+      drawPixels(canvas, view, start, width, height);
+      start += bytes([width, height]);
     }));
     const size = scale ? sizes[scale - 1] : [0, 0];
     const percent = `${(100 * left[chosen][scale]).toFixed(1)} %`;
-    numbers.replaceChildren(...[
+    writeNumbers(numbers, [
       [["这一尺度的词", "tokens of this scale"], scale ? `${size[0]} × ${size[1]} = ${size[0] * size[1]}` : "0"],
       [["到此为止的词", "tokens so far"], tokens[scale]],
       [["峰值信噪比", "PSNR"], `${decibels[chosen][scale].toFixed(1)} dB`],
       [["特征里还剩", "left of the features"], percent],
-    ].map(([label, value]) => element("div", {}, element("dt", {}, label), element("dd", {}, String(value)))));
+    ]);
     Object.assign(root.dataset, { scale, picture: chosen });
     drawChart();
   };
   const drawChart = () => {
-    const { context, width, height } = sharpContext(chart);
+    const { context, width, height } = sharpContext(curves);
     if (!width) return;
-    const theme = themeColours(chart);
+    const theme = themeColours(curves);
     const [side, bottom, top] = [34, 22, 16];
     const most = Math.max(30, ...decibels.flat());
     const highest = Math.max(1, ...left.flat());
@@ -100,17 +94,14 @@ function render({ model, el }) {
     decibels[chosen].forEach((db, i) => context.lineTo(x(i), y(db / most)));
     context.stroke();
     decibels[chosen].forEach((db, i) => {
-      context.fillStyle = "#d55e00";
-      context.beginPath();
-      context.arc(x(i), y(db / most), i === scale ? 6 : 3.5, 0, 7);
-      context.fill();
+      disc(context, x(i), y(db / most), i === scale ? 6 : 3.5, "#d55e00");
       if (i !== scale) return;
       context.fillStyle = theme.text;
       context.fillText(`${db.toFixed(1)} dB`, x(i), y(db / most) - 10);
     });
   };
   draw();
-  return onLookChange(chart, draw);
+  return onLookChange(curves, draw);
 }
 
 export default { render };

@@ -1,5 +1,5 @@
-import { element, slider, span, widgetRoot } from "../../classroom/widget.js";
-import { onLookChange, plane, sharpContext, themeColours } from "../../classroom/canvas.js";
+import { button, element, figure, numberList, slider, span, widgetRoot, writeNumbers } from "../../classroom/widget.js";
+import { chart, diamond, disc, onLookChange, plane } from "../../classroom/canvas.js";
 
 // The nearest code of each vector, the lowest index on ties, as vqlab.nearest_code says.
 function nearestCodes(vectors, codes) {
@@ -35,6 +35,7 @@ function chaseNumbers({ z_e, codes, targets }) {
   return { chosen, gap: mean((k, i) => z_e[i], (k) => codes[k]), error: mean((k) => codes[k], (k, i) => targets[i]) };
 }
 
+/** @param {import("../../classroom/widget.js").Props} props */
 function render({ model, el }) {
   const { z_e, codes, targets, rate, span: reach, beta: firstBeta, largest, alt } = model.get("setup");
   const root = widgetRoot(el);
@@ -42,14 +43,9 @@ function render({ model, el }) {
   let beta = firstBeta;
   let playing = false, frame = 0, last = 0;
 
-  const { box, canvas } = plane(-reach, reach, alt);
-  const chart = element("canvas", { role: "img",
+  const { box, canvas, open } = plane(-reach, reach, alt);
+  const curves = element("canvas", { role: "img",
     "aria-label": "z_e 到码字的距离与重建误差随步数变化的曲线 distance from z_e to its code, and error, over the steps" });
-  const button = (zh, en, act) => {
-    const made = element("button", { type: "button" }, [zh, en]);
-    made.addEventListener("click", act);
-    return made;
-  };
   const restart = () => {
     state = { z_e, codes, targets };
     steps = switched = 0;
@@ -85,24 +81,24 @@ function render({ model, el }) {
     advance();
     draw();
   };
-  const playButton = button("播放 (P)", "Play (P)", () => play(!playing));
+  const playButton = button(["播放 (P)", "Play (P)"], () => play(!playing));
   const buttons = element("div", { class: "vq-row" }, playButton,
-    button("走一步 (S)", "One step (S)", one), button("从头开始 (R)", "Restart (R)", () => restart()));
+    button(["走一步 (S)", "One step (S)"], one), button(["从头开始 (R)", "Restart (R)"], () => restart()));
   root.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const act = { p: () => play(!playing), s: one, r: restart }[event.key.toLowerCase()];
     if (act) act();
   });
 
-  const numbers = element("dl", { class: "vq-numbers" });
+  const numbers = numberList();
   const betaSlider = slider({ zh: "承诺的权重 β", en: "commitment weight β", min: 0, max: largest, step: 0.05,
     value: beta }, (value) => {
     beta = value; // the next step is the first to differ
   });
   root.append(betaSlider, buttons, element("div", { class: "vq-row vq-top" }, box,
     element("div", { class: "vq-side" }, numbers,
-      element("figure", { class: "vq-chart" }, element("figcaption", {}, [
-        "实线（橙）：z_e 到码字的距离；虚线：误差", "solid (orange): distance z_e to code; dashed: error"]), chart),
+      figure("vq-chart", ["实线（橙）：z_e 到码字的距离；虚线：误差", "solid (orange): distance z_e to code; dashed: error"],
+        curves),
       element("p", { class: "vq-legend" }, [
         "橙圆：z_e，连着它选的码字（绿方块）。紫菱形：目标。解码器是恒等映射。",
         "Orange circles: z_e, tied to the code they chose (green squares). Purple diamonds: targets. The decoder is "
@@ -110,17 +106,16 @@ function render({ model, el }) {
 
   const draw = () => {
     const { chosen, gap, error } = chaseNumbers(state);
-    numbers.replaceChildren(...[
+    writeNumbers(numbers, [
       [["步数", "step"], steps], [["z_e 到码字的距离", "distance z_e to code"], gap.toFixed(3)],
       [["误差（码字到目标）", "error (code to target)"], error.toFixed(3)],
       [["累计换码字次数", "changes of code so far"], switched],
-    ].map(([label, value]) => element("div", {}, element("dt", {}, label), element("dd", {}, String(value)))));
+    ]);
     Object.assign(root.dataset, { step: steps, gap, error, switched, playing });
 
-    const { context, width } = sharpContext(canvas);
-    if (!width) return;
-    const theme = themeColours(canvas);
-    const at = ([x, y]) => [((x + reach) / (2 * reach)) * width, ((reach - y) / (2 * reach)) * width];
+    const pen = open();
+    if (!pen) return;
+    const { context, theme, width, at } = pen;
     context.strokeStyle = theme.faint;
     context.strokeRect(0.5, 0.5, width - 1, width - 1);
     context.strokeStyle = theme.text;
@@ -133,49 +128,23 @@ function render({ model, el }) {
     context.stroke();
     context.fillStyle = "#cc79a7";
     for (const target of targets) {
-      const [x, y] = at(target);
-      context.beginPath();
-      [[0, -5], [5, 0], [0, 5], [-5, 0]].forEach(([dx, dy]) => context.lineTo(x + dx, y + dy));
+      diamond(context, ...at(target), 5);
       context.fill();
     }
-    context.fillStyle = "#e69f00";
-    for (const z of state.z_e) {
-      context.beginPath();
-      context.arc(...at(z), 5, 0, 7);
-      context.fill();
-    }
+    for (const z of state.z_e) disc(context, ...at(z), 5, "#e69f00");
     context.fillStyle = "#009e73";
     for (const code of state.codes) {
       const [x, y] = at(code);
       context.fillRect(x - 7, y - 7, 14, 14);
     }
-    drawHistory(theme);
+    drawHistory();
   };
-  const drawHistory = (theme) => {
-    const { context, width, height } = sharpContext(chart);
-    const most = Math.max(1, ...history.flat()) * 1.05;
-    const end = Math.max(100, history.length - 1);
-    const left = 30, bottom = 18, top = 6;
-    context.font = "11px sans-serif";
-    context.fillStyle = theme.text;
-    context.strokeStyle = theme.faint;
-    context.strokeRect(left, top, width - left - 4, height - bottom - top);
-    context.textAlign = "right";
-    context.fillText(most.toFixed(1), left - 4, top + 9);
-    context.fillText("0", left - 4, height - bottom);
-    context.fillText(String(end), width - 4, height - 4);
-    const line = (n, colour, dashes) => {
-      context.strokeStyle = colour;
-      context.lineWidth = 2;
-      context.setLineDash(dashes);
-      context.beginPath();
-      history.forEach((row, i) => context.lineTo(left + (i / end) * (width - left - 4),
-        height - bottom - (row[n] / most) * (height - bottom - top)));
-      context.stroke();
-      context.setLineDash([]);
-    };
-    line(1, theme.text, [4, 3]);
-    line(0, "#e69f00", []);
+  const drawHistory = () => {
+    const axes = chart(curves, { x: [0, Math.max(100, history.length - 1)],
+      y: [0, Math.max(1, ...history.flat()) * 1.05], left: 30, top: 6, right: 10 });
+    if (!axes) return;
+    axes.line(history.map(([, error], i) => [i, error]), axes.theme.text, 2, [4, 3]);
+    axes.line(history.map(([gap], i) => [i, gap]), "#e69f00");
   };
   restart();
   const ended = onLookChange(canvas, draw);

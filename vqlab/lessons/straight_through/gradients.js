@@ -1,5 +1,5 @@
 import { asker, element, soon, span, widgetRoot } from "../../classroom/widget.js";
-import { onLookChange, plane, sharpContext, themeColours } from "../../classroom/canvas.js";
+import { diamond, disc, onLookChange, plane } from "../../classroom/canvas.js";
 
 const PLANE = { z_e: "#e69f00", code: "#009e73", target: "#cc79a7" };
 
@@ -23,6 +23,7 @@ function arrow(context, [x0, y0], [x1, y1], colour, width, dashes = []) {
   context.fill();
 }
 
+/** @param {import("../../classroom/widget.js").Props} props */
 function render({ model, el }) {
   const { ways, codes, span: reach, step, alt } = model.get("setup");
   const root = widgetRoot(el);
@@ -30,17 +31,15 @@ function render({ model, el }) {
   const points = { z_e: first.z_e, target: first.target };
   let chosen = Math.min(1, ways.length - 1);
 
-  const { box, canvas, handle } = plane(-reach, reach, alt);
-  const grips = {
-    z_e: handle(["编码器输出 z_e，方向键移动", "encoder output z_e, arrow keys move it"], points.z_e, (point) => {
-      points.z_e = point;
-      ask(points);
-    }),
-    target: handle(["目标 t，方向键移动", "target t, arrow keys move it"], points.target, (point) => {
-      points.target = point;
-      ask(points);
-    }),
-  };
+  const { box, canvas, handle, open } = plane(-reach, reach, alt);
+  handle(["编码器输出 z_e，方向键移动", "encoder output z_e, arrow keys move it"], points.z_e, (point) => {
+    points.z_e = point;
+    ask(points);
+  });
+  handle(["目标 t，方向键移动", "target t, arrow keys move it"], points.target, (point) => {
+    points.target = point;
+    ask(points);
+  });
 
   const group = `vq-way-${Math.random().toString(36).slice(2)}`;
   const rows = ways.map((way, i) => {
@@ -74,10 +73,9 @@ function render({ model, el }) {
     .replace("-", "−")).join(", ")})` : null);
   const draw = () => {
     const answer = model.get("answer");
-    const { context, width } = sharpContext(canvas);
-    if (!width) return;
-    const theme = themeColours(canvas);
-    const at = ([x, y]) => [((x + reach) / (2 * reach)) * width, ((reach - y) / (2 * reach)) * width];
+    const pen = open();
+    if (!pen) return;
+    const { context, theme, width, at } = pen;
     const z_q = codes[answer.index];
     const found = answer.results[chosen];
 
@@ -106,14 +104,10 @@ function render({ model, el }) {
       context.fillRect(x - half, y - half, 2 * half, 2 * half);
     });
     const [zx, zy] = at(answer.z_e);
-    context.fillStyle = PLANE.z_e;
-    context.beginPath();
-    context.arc(zx, zy, 8, 0, 7);
-    context.fill();
+    disc(context, zx, zy, 8, PLANE.z_e);
     const [tx, ty] = at(answer.target);
     context.fillStyle = PLANE.target;
-    context.beginPath();
-    [[0, -9], [9, 0], [0, 9], [-9, 0]].forEach(([dx, dy]) => context.lineTo(tx + dx, ty + dy));
+    diamond(context, tx, ty, 9);
     context.fill();
 
     const push = (from, gradient, colour, size, dashes) => {
@@ -128,7 +122,8 @@ function render({ model, el }) {
     context.lineWidth = 3;
     context.strokeStyle = theme.back;
     context.fillStyle = theme.text;
-    for (const [name, [x, y]] of [["z_e", [zx, zy]], ["z_q", at(z_q)], ["t", [tx, ty]]]) {
+    const names = { z_e: at(answer.z_e), z_q: at(z_q), t: at(answer.target) };
+    for (const [name, [x, y]] of Object.entries(names)) {
       context.textAlign = x > width - 40 ? "right" : "left";
       const shift = context.textAlign === "right" ? -10 : 10;
       context.strokeText(name, x + shift, Math.max(18, y - 5));
