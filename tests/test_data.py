@@ -76,6 +76,7 @@ def test_digits():
 
 
 def test_dummy_dataset_is_reproducible_and_in_range():
+    assert len(DummyDataset()) == 100  # the seed's
     dataset = DummyDataset(length=10)
     image, label = dataset[3]
     assert torch.equal(image, DummyDataset(10)[3][0]) and torch.equal(image, dataset[-7][0])

@@ -202,7 +202,7 @@ class DummyDataset(Dataset):
         (torch.Size([2, 3, 64, 64]), torch.float32, torch.Size([2, 4]), torch.int64)
     """
 
-    def __init__(self, length: int = 10, seed: int = 0):
+    def __init__(self, length: int = 100, seed: int = 0):
         if length < 0:
             raise ValueError(f"expected a length of 0 or more, got {length}")
         self.length, self.seed = length, seed

@@ -3,13 +3,16 @@
 import os
 import re
 import signal
+from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from vqlab import lessons
 from vqlab.classroom import LessonWidget, PictureExplorer, Slider, TrainingPanel, binary, training
 
 GREY = np.full((4, 6, 3), 9, np.uint8)
@@ -37,6 +40,29 @@ def test_the_shared_prelude_stands_before_the_widgets_own_script():
     script = Dot()._esm
     assert script.index("function keepEvents") < script.index("function render") and "export default" in script
     assert ".vq-widget" in Dot()._css
+
+
+DEFINED = re.compile(r"^(?:export )?(?:async )?(?:function\*?|const|let|class) +(\w+)", re.MULTILINE)
+
+
+def widget_classes():
+    """Every widget of the frame and of all rooms."""
+    for module in walk_packages(lessons.__path__, "vqlab.lessons."):
+        if not module.name.endswith("__main__"):
+            import_module(module.name)
+    found, waiting = [], [LessonWidget]
+    while waiting:
+        waiting += (kinds := waiting.pop().__subclasses__())
+        found += [kind for kind in kinds if kind.__module__.startswith("vqlab.") and "script" in vars(kind)]
+    return found
+
+
+@pytest.mark.parametrize("widget", widget_classes(), ids=lambda widget: widget.__name__)
+def test_the_modules_of_a_widget_share_no_name(widget):
+    """They stand in one scope: a name defined twice would be a syntax error in the browser, and nowhere else."""
+    names = DEFINED.findall(widget._esm)
+    assert "render" in names and "widgetRoot" in names
+    assert [name for name in set(names) if names.count(name) > 1] == []
 
 
 def test_binary_from_javascript_becomes_bytes():
