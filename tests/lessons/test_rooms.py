@@ -20,7 +20,8 @@ NEW = {  # a whole lesson: path -> text
 
 
 def test_every_lesson_has_all_its_parts():
-    assert room_problems(ROOT) == []
+    problems = room_problems(ROOT)
+    assert not problems, "\n" + "\n".join(problems)
 
 
 def lesson_in(folder, files):
