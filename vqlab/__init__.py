@@ -3,6 +3,7 @@
 An image walks through the files in this order::
 
     data -> vqvae.Encoder -> codebook, quantizer or multiscale -> tokens -> vqvae.Decoder
+    class -> var.VAR -> tokens -> vqvae.Decoder
 
 Shape legend, used in every comment and docstring:
 
@@ -29,6 +30,8 @@ from vqlab.quantizer import (
     straight_through,
 )
 from vqlab.train import Record, fit, pick_device
+from vqlab.train.prior import PriorRecord, fit_prior
+from vqlab.var import VAR, block_causal_mask, guide, keep_top
 from vqlab.vqvae import Decoder, Encoder, SimpleVQVAE
 
 __version__ = "0.1.0"
@@ -43,6 +46,8 @@ __all__ = [
     "MultiScaleQuantizer", "Phi",
     # model
     "Decoder", "Encoder", "SimpleVQVAE", "load", "save",
+    # prior
+    "VAR", "block_causal_mask", "guide", "keep_top",
     # measuring and training
-    "Record", "bits_per_pixel", "fit", "perplexity", "pick_device", "psnr", "usage",
+    "PriorRecord", "Record", "bits_per_pixel", "fit", "fit_prior", "perplexity", "pick_device", "psnr", "usage",
 ]
