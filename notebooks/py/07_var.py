@@ -199,12 +199,13 @@ panel = classroom.TrainingPanel("训练分词器", "Training the tokenizer", 15,
 
 
 def rebuilt():
-    rows = held_out[:10], tokenizer.idxBl_to_img(tokenizer.img_to_idxBl(held_out[:10].to(device))).cpu()
-    return torch.cat([torch.cat(list(row), dim=2) for row in rows], dim=1).clamp(-1, 1)
+    ten = held_out[:10].to(device)
+    return lesson.sheet([ten, tokenizer.idxBl_to_img(tokenizer.img_to_idxBl(ten))])
 
 
 for tokenizer_record in panel.watch(fit(tokenizer, (pictures for pictures, _ in batches()), seconds=15), preview=rebuilt):
     pass
+
 
 # %% [markdown]
 # <div lang="zh">
@@ -244,8 +245,8 @@ panel = classroom.TrainingPanel("训练先验", "Training the prior", 40, {"loss
 
 
 def look():
-    states = var.generate(torch.arange(10, device=device), generator=torch.Generator().manual_seed(0), cumulative=True)
-    return torch.cat([torch.cat(list(state), dim=2) for state in states], dim=1).clamp(-1, 1).cpu()
+    ten = torch.arange(10, device=device)
+    return lesson.sheet(var.generate(ten, generator=torch.Generator().manual_seed(0), cumulative=True))
 
 
 for record in panel.watch(fit_prior(var, batches(), seconds=40), preview=look):
@@ -260,6 +261,7 @@ guess_loss.reveal(2, because=(
     f"64 codes alike: ln 64. On the held-out digits it was {before:.2f}, after training {after:.2f}; the library's "
     "log_likelihood gives the same number."))
 assert abs(before - 4.16) < 0.3 and after < before and abs(after - library) < 1e-3
+
 
 # %% [markdown]
 # <div lang="zh">
@@ -313,7 +315,7 @@ same = (torch.cat(mine, dim=1) == torch.cat(library, dim=1)).float().mean().item
 print(f"与 var.sample 相同的 token tokens the same as var.sample's: {same:.0%}")
 assert same > 0.95
 states = tokenizer.idxBl_to_img(mine, cumulative=True)
-figure = lesson.draw_rows({f"{n} × {n}": state.cpu() for n, state in zip(scales, states, strict=True)}, "0123456789")
+figure = lesson.draw_rows({f"{n} × {n}": state for n, state in zip(scales, states, strict=True)}, {"1 × 1": "0123456789"})
 classroom.show(figure, "十列数字，四行尺度：第一行十团差不多的灰影，往下笔画渐渐分明，最后一行看得出 0 到 9。",
                "Ten columns of digits, four rows of scales: in the first ten grey blurs much alike, then strokes come out, and the "
                "last row shows 0 to 9.")
@@ -393,7 +395,7 @@ assert by_guidance[6].named >= by_guidance[0].named or record.seconds < 20
 #
 # <div lang="zh">
 #
-# *4 分钟。* 粗尺度也可以不由模型写，而是**给定**：取一个真数字的前几个尺度，其余让它补。再捣个乱：粗尺度来自一个 3，却要它写 6。
+# *4 分钟。* 粗尺度也可以不由模型写，而是**给定**：取一个真数字的前几个尺度，其余让它补。再捣个乱：粗尺度来自一个 3，要它写的却是 6。
 #
 # </div>
 # <div lang="en">
@@ -405,27 +407,22 @@ assert by_guidance[6].named >= by_guidance[0].named or record.seconds < 20
 
 # %% jupyter={"source_hidden": true}
 guess_given = classroom.Predict(
-    question=("30 个 token 里给定前 14 个（1 + 4 + 9），来自另一个数字。写出来的更常被认成哪个？",
-              "Of 30 tokens the first 14 (1 + 4 + 9) are given, from another digit. What is the result more often taken for?"),
-    options=[("所要的类别：最后 16 个 token 占多数", "the class asked for: the last 16 tokens are the majority"),
-             ("给定的那个数字：大形状已经定了", "the digit given: the large shape is settled")])
+    question=("粗尺度来自另一个数字。给定到第几个尺度，写出来的才更像**给定的**，而不是所要的？".replace("**", ""),
+              "The coarse scales are another digit's. How many must be given before the result is taken for the digit given more "
+              "often than for the class asked for?"),
+    options=[("1 个（1 个 token）", "1 (1 token)"), ("2 个（5 个）", "2 (5 tokens)"), ("3 个（14 个）", "3 (14 tokens)"),
+             ("4 个（全部 30 个）", "4 (all 30)")])
 guess_given
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
-given_words = [scale.cpu() for scale in idx_Bl]
-
-
 def complete(digit, given, asked_for, seed):
     """One held-out digit; its first scales, completed four times. 给定前几个尺度，补全四次。"""
-    prefix = [scale[digit].expand(4, -1).to(device) for scale in given_words[:given]]
+    prefix = [scale[digit].expand(4, -1) for scale in idx_Bl[:given]]
     pictures = var.generate(torch.full((4,), asked_for, device=device), prefix=prefix,
-                            generator=torch.Generator().manual_seed(seed)).clamp(-1, 1).cpu()
-    coarse = torch.full((1, 16, 16), -1.0)
-    if given:
-        coarse = tokenizer.idxBl_to_img([scale[digit][None].to(device) for scale in given_words],
-                                        cumulative=True)[given - 1][0].clamp(-1, 1).cpu()
+                            generator=torch.Generator().manual_seed(seed))
+    coarse = [torch.full((1, 1, 16, 16), -1.0), *tokenizer.idxBl_to_img([scale[digit][None] for scale in idx_Bl], cumulative=True)]
     seen = judging.names(pictures)
-    return [held_out[digit], coarse, torch.cat(list(pictures), dim=2)], {
+    return [held_out[digit], lesson.sheet([coarse[given]]), lesson.sheet([pictures])], {
         ("这个数字是", "this digit is"): int(truth[digit]), ("评委看到", "the judge sees"): " ".join(map(str, seen.tolist()))}
 
 
@@ -435,7 +432,7 @@ classroom.PictureExplorer(
     sliders=[Slider("digit", "留出的哪个数字", "which held-out digit", 0, 296, 1, 1),
              Slider("given", "给定几个尺度", "scales given", 0, 4, 1, 2),
              Slider("asked_for", "要它写", "class asked for", 0, 9, 1, int(truth[1])), Slider("seed", "种子", "seed", 0, 20, 1, 0)],
-    pictures=[("原图", "original"), ("给定的", "given"), ("补全四次", "completed four times")],
+    pictures=[("真的", "real"), ("给定", "given"), ("补全四次", "completed four times")],
     alt_zh="一个真数字，它的粗尺度画成的模糊影子，和由影子补全的四个数字：位置和粗细相同，细节各异。",
     alt_en="A real digit, the blur that its coarse scales draw, and four digits completed from it: one position and "
            "thickness, different details.")
@@ -451,14 +448,16 @@ figure = lesson.draw_completions(shares, scales).figure
 classroom.show(figure, "两条交叉的折线：给定的尺度越多，认成所要类别的越少，认成给定数字的越多，给满四个尺度时几乎全是后者。",
                "Two crossing lines: the more scales are given, the fewer are taken for the class asked for and the more for the digit "
                "given; with all four it is nearly always the latter.")
-asked_share, given_share = (values[3] for values in shares.values())
-guess_given.reveal(int(given_share > asked_share), because=(
-    f"给定三个尺度：{given_share:.0%} 认成给定的，{asked_share:.0%} 认成所要的，其余两不像。给定一个尺度时还是 "
-    f"{shares[('所要的', 'the class asked for')][1]:.0%} 认成所要的：第一个 token 几乎不决定什么。",
-    f"With three scales given {given_share:.0%} are taken for the digit given, {asked_share:.0%} for the class asked for, the "
-    f"rest for neither. With one scale it is still {shares[('所要的', 'the class asked for')][1]:.0%} as asked: the first token "
-    "settles next to nothing."))
-assert shares[("给定的", "the digit given")][4] > 0.8 and (asked_share < shares[("所要的", "the class asked for")][0] or record.seconds < 20)
+asked_share, given_share = shares.values()
+turn = next(k for k in range(5) if given_share[k] > asked_share[k])
+guess_given.reveal(turn - 1, because=(
+    f"给定 1、2、3 个尺度，认成所要的有 {asked_share[1]:.0%}、{asked_share[2]:.0%}、{asked_share[3]:.0%}，认成给定的有 "
+    f"{given_share[1]:.0%}、{given_share[2]:.0%}、{given_share[3]:.0%}，其余两不像。粗尺度只定位置和轻重；笔画大半在最后 16 个 token 里，"
+    "类别还来得及把它扳过来。",
+    f"With 1, 2, 3 scales given, {asked_share[1]:.0%}, {asked_share[2]:.0%}, {asked_share[3]:.0%} are taken for the class asked "
+    f"for and {given_share[1]:.0%}, {given_share[2]:.0%}, {given_share[3]:.0%} for the digit given, the rest for neither. Coarse scales "
+    "settle position and weight; most of the stroke is in the last 16 tokens, and the class can still bend it."))
+assert given_share[4] > 0.8 and asked_share[4] < 0.1 and (asked_share[3] < asked_share[0] or record.seconds < 20)
 
 # %% [markdown]
 # ## 6. 这是几？ · Which digit is this?
@@ -519,12 +518,12 @@ assert percent > 50 or record.seconds < 20
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 pictures, verdict = written(var)
-distances, nearest = judging.nearest(pictures[:10])
-real, real_nearest = judging.nearest(held_out[:10])
-figure = lesson.draw_rows({"写的 written": pictures[:10], "最近的训练图 nearest in training": images[nearest],
-                           "真的，留出 real, held out": held_out[:10], "最近的训练图 nearest in training ": images[real_nearest]},
-                          {"最近的训练图 nearest in training": [f"{d:.1f}" for d in distances.tolist()],
-                           "最近的训练图 nearest in training ": [f"{d:.1f}" for d in real.tolist()]})
+rows, titles = {}, {}
+for name, some in (("写的 written", pictures[1:9]), ("留出的真数字 real, held out", held_out[:8])):
+    distances, nearest = judging.nearest(some)
+    rows |= {name: some, f"{name}:\n最近的训练图 nearest": images[nearest]}
+    titles[f"{name}:\n最近的训练图 nearest"] = [f"{distance:.1f}" for distance in distances.tolist()]
+figure = lesson.draw_rows(rows, titles)
 classroom.show(figure, "四行数字：写的，各自最近的训练图和距离；留出的真数字，各自最近的训练图和距离。两组距离差不多，没有一张是照抄。",
                "Four rows of digits: written ones, the training picture nearest to each and its distance; held-out real ones, and "
                "the same. The distances are alike; none is a copy.")
@@ -559,10 +558,10 @@ names = {"nothing": "完整 whole", "mask": "没有掩码 no mask", "level": "�
 rows, found = {}, {}
 for part, (model, loss) in models.items():
     pictures, found[part] = written(model)
-    rows[f"{names[part]}\n损失 loss {loss:.2f}\n认对 named {found[part].named:.0%}"] = pictures[:10]
+    rows[f"{names[part]}\n损失 loss {loss:.2f}\n认对 named {found[part].named:.0%}"] = pictures[1:9]
 pictures, found["guidance"] = written(models["nothing"][0], guidance=0)
-rows[f"没有引导 no guidance\n认对 named {found['guidance'].named:.0%}"] = pictures[:10]
-figure = lesson.draw_rows(rows, "0123456789")
+rows[f"没有引导 no guidance\n认对 named {found['guidance'].named:.0%}"] = pictures[1:9]
+figure = lesson.draw_rows(rows, {})
 classroom.show(figure, "四行数字：完整的粗看能认；没有掩码的是杂乱的斑块，损失却最低；没有尺度嵌入的与完整的相仿；没有引导的更潦草。",
                "Four rows of digits: the whole model's can mostly be read; without the mask there are only blotches, yet its loss is the "
                "lowest; without level embeddings it is much like the whole; without guidance they are sloppier.")

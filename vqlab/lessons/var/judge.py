@@ -78,7 +78,7 @@ def _spread(pictures: Tensor, labels: Tensor) -> float:
 
 def draw_verdicts(verdicts: Mapping[float, Verdict], axis: str, ax: Axes | None = None) -> Axes:
     """Draw how many are named as asked, how varied and how new they are, against a setting named ``axis``."""
-    ax = ax or plt.subplots(figsize=(5.8, 2.7))[1]
+    ax = ax or plt.subplots(figsize=(7, 2.5))[1]
     looks = (("named", "认成所要的 named as asked", "data", "o"),
              ("variety", "多样（训练图 = 1） variety (training = 1)", "z_e", "s"),
              ("novelty", "新（留出图 = 1） novelty (held out = 1)", "codes", "^"))
