@@ -84,6 +84,14 @@ mask = Exercise(
     title=("掩码：谁看得见谁", "The mask: who may see whom"),
     reference=_allowed,
     cases=_scales,
+    hints=[
+        ("先给每个 token 写上它属于哪个尺度：lengths = (1, 4) 时是 0, 1, 1, 1, 1。",
+         "First write down to which scale each token belongs: for lengths = (1, 4) that is 0, 1, 1, 1, 1."),
+        ("repeat_interleave 正好做这件事；再让一列和一行相比，得到方阵。",
+         "repeat_interleave does just that; then compare a column with a row, which gives a square."),
+        ("scale[:, None] 是谁在看，scale[None, :] 是看谁；前者 ≥ 后者就看得见。",
+         "scale[:, None] looks, scale[None, :] is looked at; visible where the former ≥ the latter."),
+    ],
     mistakes=[
         Mistake(lambda lengths: torch.ones_like(_allowed(lengths)).tril(),
                 ("这是“下一个 token”的掩码：同一尺度里，后面的格子也要看得见。按尺度比，不按位置比。",
@@ -125,6 +133,12 @@ guidance = Exercise(
     reference=guide,
     cases=_steps,
     compare=_same_choice,
+    hints=[
+        ("先算 t：scale 为 0 时是 0，为 num_scales − 1 时是 guidance，中间一条直线。",
+         "First t: 0 at scale 0, guidance at scale num_scales − 1, a straight line between."),
+        ("从“没有类别”走到“有类别”，再往前走 t 倍。",
+         "Go from “no class” to “class”, and then t times as far again."),
+    ],
     mistakes=[
         Mistake(_mixed(lambda strength, scale, scales: strength),
                 ("没有斜坡：t 从第一个尺度的 0 线性升到最后一个尺度的 guidance。",
@@ -163,6 +177,14 @@ top_p = Exercise(
     reference=lambda logits, p: keep_top(logits, top_p=p),
     cases=_rows,
     compare=_same_choice,
+    hints=[
+        ("手算一行：概率 0.5、0.3、0.2，p = 0.6。留下哪几个？为什么第二个也要留？",
+         "One row by hand: probabilities 0.5, 0.3, 0.2 and p = 0.6. Which stay? Why the second, too?"),
+        ("一个码字留下，当且仅当比它更可能的那些合起来还不到 p。",
+         "A code stays if, and only if, those likelier than it hold less than p together."),
+        ("降序排、cumsum、减去自己：就是“更可能的那些”。再用 scatter 放回原处，masked_fill 填 −∞。",
+         "Sort descending, cumsum, subtract one's own: “those likelier”. Put it back with scatter, masked_fill −∞."),
+    ],
     mistakes=[
         Mistake(lambda logits, p: _in_order(logits, lambda each, total: total > p),
                 ("越过 p 的那一个也要留，不然合起来不到 p；第一个就超过 p 时，一个也不剩了。看它之前的和。",

@@ -98,7 +98,7 @@ def draw_guesses(pictures: Tensor, labels: Tensor, scores: Tensor) -> Figure:
         labels: (B,) what they really are; marked by hatching.
         scores: (B, classes) log-likelihoods in nats.
     """
-    fig, axes = plt.subplots(2, len(pictures), figsize=(1.15 * len(pictures) + 0.4, 2.4), height_ratios=[1, 1])
+    fig, axes = plt.subplots(2, len(pictures), squeeze=False, figsize=(1.15 * len(pictures) + 0.4, 2.4))
     draw_images(list(pictures), [f"{label}" for label in labels.tolist()], axes[0])
     for ax, label, share in zip(axes[1], labels.tolist(), scores.softmax(dim=1), strict=True):
         bars = ax.bar(range(len(share)), share.tolist(), color=COLOURS["light"])
