@@ -141,7 +141,7 @@ class DigitStudio(LessonWidget):
                 "belief": self.writing.belief[self.token, self.codes].tolist(),
                 "drawn_from": self.writing.drawn_from[self.token, self.codes].tolist(),
                 "possible": int((self.writing.drawn_from[self.token] > 0).sum()),
-                "bits": float(-own.log2().mean())}
+                "bits": float(own.log2().mean().abs())}
 
     def _asked(self, _, content, buffers) -> None:
         whole = {slider.name for slider in self.sliders if isinstance(slider.step, int)}
