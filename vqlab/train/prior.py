@@ -34,7 +34,7 @@ class PriorRecord:
 
 
 def fit_prior(var: VAR, batches: Iterable[tuple[Tensor, Tensor]], *, seconds: float = math.inf,
-              steps: float = math.inf, lr: float = 2e-3) -> Iterator[PriorRecord]:
+              steps: float = math.inf, lr: float = 4e-3) -> Iterator[PriorRecord]:
     """Train the transformer in place, one batch a step, until `seconds` or `steps` are over or the batches end.
 
     The tokenizer stays as it is: it turns pictures into tokens. AdamW; the learning rate warms up and falls as in
