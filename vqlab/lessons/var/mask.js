@@ -40,9 +40,9 @@ function render({ model, el }) {
     open = false;
     choose(who, whom);
   });
-  const whoSlider = slider({ zh: "谁在看（第几个 token）", en: "who looks (token)", min: 0, max: total - 1, step: 1, value: who },
+  const whoSlider = slider({ zh: "谁在看（编号）", en: "who looks (number)", min: 0, max: total - 1, step: 1, value: who },
     (value) => choose(value, whom));
-  const whomSlider = slider({ zh: "看谁（第几个 token）", en: "at whom (token)", min: 0, max: total - 1, step: 1, value: whom },
+  const whomSlider = slider({ zh: "看谁（编号）", en: "at whom (number)", min: 0, max: total - 1, step: 1, value: whom },
     (value) => choose(who, value));
   const matrix = element("canvas", { role: "img", "aria-label": alt });
   matrix.style.cssText = "width:300px;height:300px;cursor:crosshair;display:block;flex:none";
@@ -252,10 +252,14 @@ function render({ model, el }) {
       const { scale, row: line, column } = locate(sides, chosen);
       const { x, y, size: whole_, n } = boxes[row * sides.length + scale];
       const small = whole_ / n;
+      const frame = [x + column * small, y + line * small, small, small];
+      context.strokeStyle = theme.back; // beneath the dashes, or they would drown in green
+      context.lineWidth = 5;
+      context.strokeRect(...frame);
       context.strokeStyle = row ? BLUE : VERMILION;
       context.setLineDash(row ? [5, 3] : []);
       context.lineWidth = 3;
-      context.strokeRect(x + column * small, y + line * small, small, small);
+      context.strokeRect(...frame);
       context.setLineDash([]);
     });
   };

@@ -113,8 +113,8 @@ class DigitStudio(LessonWidget):
             Slider("seed", "种子", "seed", 0, 99, 1, seed),
             Slider("guidance", "引导", "guidance", 0, 6, 0.25, 1.5),
             Slider("temperature", "温度", "temperature", 0.1, 2, 0.1, 1),
-            Slider("top_k", "top-k（留几个）", "top-k (how many stay)", 1, codes, 1, codes),
-            Slider("top_p", "top-p（留多少概率）", "top-p (how much stays)", 0.05, 1, 0.05, 1)]
+            Slider("top_k", "top-k（留几个）", "top-k (how many)", 1, codes, 1, codes),
+            Slider("top_p", "top-p（留多少）", "top-p (how much)", 0.05, 1, 0.05, 1)]
         super().__init__()
         self.setup = {"sliders": [slider._asdict() for slider in self.sliders],
                       "sides": [list(size) for size in var.tokenizer.quantize.sizes],
