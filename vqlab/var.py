@@ -58,7 +58,7 @@ def keep_top(logits: Tensor, top_k: int | None = None, top_p: float | None = Non
 
     Args:
         logits: (..., K).
-        top_k: how many stay, 1 to K (more: all stay); None keeps all. Codes as likely as the last of them stay too.
+        top_k: how many stay, from 1 up; None keeps all. Codes as likely as the last of them stay too.
         top_p: how much of the probability (of what top_k left) stays, in (0, 1]; None or 1 keeps all.
 
     Returns:
@@ -69,18 +69,16 @@ def keep_top(logits: Tensor, top_k: int | None = None, top_p: float | None = Non
 
     Source: top-k, Fan et al. (2018), arXiv 1805.04833; top-p, Holtzman et al. (2019), arXiv 1904.09751, section 3.1.
     """
-    if top_k is not None and not (isinstance(top_k, int) and top_k >= 1):
-        raise ValueError(f"expected top_k to be None or a whole number from 1 up, got {top_k}")
-    if top_p is not None and not 0 < top_p <= 1:
-        raise ValueError(f"expected top_p to be None or in (0, 1], got {top_p}")
+    if (top_k is not None and not (isinstance(top_k, int) and top_k >= 1)) or not (top_p is None or 0 < top_p <= 1):
+        raise ValueError(f"expected top_k from 1 up and top_p in (0, 1], or None, got {top_k} and {top_p}")
     if top_k is not None and top_k < logits.shape[-1]:
         least = logits.topk(top_k, dim=-1).values[..., -1:]
         logits = logits.masked_fill(logits < least, -torch.inf)
     if top_p is not None and top_p < 1:
         ordered, order = logits.sort(dim=-1, descending=True)
-        before = ordered.softmax(dim=-1).cumsum(dim=-1) - ordered.softmax(dim=-1)  # held by the likelier codes
-        forbidden = (before >= top_p).scatter(-1, order, before >= top_p)
-        logits = logits.masked_fill(forbidden, -torch.inf)
+        p = ordered.softmax(dim=-1)
+        full = p.cumsum(dim=-1) - p >= top_p  # the likelier codes hold it already
+        logits = logits.masked_fill(full.scatter(-1, order, full), -torch.inf)
     return logits
 
 
@@ -89,14 +87,13 @@ class Block(nn.Module):
     注意力加多层感知机；类别通过归一化后的缩放和平移起作用。
     """
 
-    def __init__(self, width: int, heads: int, dropout: float):
+    def __init__(self, width: int, heads: int):
         super().__init__()
-        self.heads, self.dropout = heads, dropout
+        self.heads = heads
         self.norm1, self.norm2 = (nn.LayerNorm(width, elementwise_affine=False) for _ in range(2))
         self.modulate = nn.Linear(width, 4 * width)
         self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
-        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width),
-                                 nn.Dropout(dropout))
+        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
 
     def forward(self, x: Tensor, condition: Tensor, mask: Tensor | None,
                 past: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
@@ -107,7 +104,7 @@ class Block(nn.Module):
         if past is not None:
             k, v = torch.cat([past[0], k], dim=2), torch.cat([past[1], v], dim=2)
         seen = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        x = x + F.dropout(self.out(seen.transpose(1, 2).flatten(2)), self.dropout, self.training)
+        x = x + self.out(seen.transpose(1, 2).flatten(2))  # (B, T, width)
         return x + self.mlp(self.norm2(x) * (1 + scale2) + shift2), (k, v)
 
 
@@ -122,16 +119,14 @@ class VAR(nn.Module):
         width: of a token's vector.
         depth: blocks.
         heads: of attention; must divide width.
-        label_dropout: how often training replaces a label by "no class", so that guidance has an unconditional model.
-        dropout: after attention and MLP, in training.
+        label_dropout: how often training says "no class" instead, so that guidance has an unconditional model.
 
     Attributes:
-        tokenizer: the SimpleVQVAE.
-        num_classes, lengths: the tokens of each scale.
+        lengths: the tokens of each scale.
         mask: (L, L) bool, `block_causal_mask(lengths)`.
 
     Raises:
-        TypeError, ValueError: a tokenizer without scales, no class, sizes that do not fit.
+        TypeError, ValueError: a tokenizer without scales, or sizes that do not fit.
 
     Example:
         >>> import torch
@@ -143,32 +138,26 @@ class VAR(nn.Module):
         (torch.Size([2, 1, 16, 16]), torch.Size([2, 21, 16]))
 
     Source: Tian et al. (2024), "Visual Autoregressive Modeling", arXiv 2404.02905, section 3 and the reference
-    implementation, FoundationVision/VAR `models/var.py`. Deviations: AdaLN without gates, no q-k normalisation, no
-    stochastic depth, learnt biases; small.
+    implementation, FoundationVision/VAR `models/var.py`. Deviations: small; AdaLN without gates, plain attention.
     """
 
     def __init__(self, tokenizer: SimpleVQVAE, num_classes: int, *, width: int = 128, depth: int = 2, heads: int = 4,
-                 label_dropout: float = 0.1, dropout: float = 0.0):
+                 label_dropout: float = 0.1):
         super().__init__()
-        if not isinstance(tokenizer, SimpleVQVAE) or not tokenizer.multi_scale:
-            got = "one without scales" if isinstance(tokenizer, SimpleVQVAE) else type(tokenizer).__name__
-            raise TypeError(f"expected a SimpleVQVAE with patch_nums as the tokenizer, got {got}")
-        if min(num_classes, width, depth, heads) < 1 or width % heads:
-            raise ValueError(f"expected num_classes, width, depth and heads from 1 up and heads to divide width, got "
-                             f"{num_classes}, {width}, {depth} and {heads}")
-        if not (0 <= label_dropout <= 1 and 0 <= dropout < 1):
-            raise ValueError(f"expected label_dropout in [0, 1] and dropout in [0, 1), got {label_dropout}, "
-                             f"{dropout}")
+        if not getattr(tokenizer, "multi_scale", False):
+            raise TypeError(f"expected a tokenizer with patch_nums, got {type(tokenizer).__name__} without")
+        if min(num_classes, width, depth, heads) < 1 or width % heads or not 0 <= label_dropout <= 1:
+            raise ValueError("expected num_classes, width, depth, heads >= 1, heads dividing width, label_dropout in "
+                             f"[0, 1], got {num_classes}, {width}, {depth}, {heads}, {label_dropout}")
         self.tokenizer, self.num_classes, self.label_dropout = tokenizer, num_classes, label_dropout
         self.lengths = [height * width for height, width in tokenizer.quantize.sizes]
         self.config = dict(num_classes=num_classes, width=width, depth=depth, heads=heads,
-                           label_dropout=label_dropout, dropout=dropout)
-        self.classes = nn.Embedding(num_classes + 1, width)
-        self.word = nn.Linear(tokenizer.embedding_dim, width)
-        # As large as nn.Embedding's numbers: from the usual 0.02 a minute's training spends its first third on a plateau
+                           label_dropout=label_dropout)
+        self.classes, self.word = nn.Embedding(num_classes + 1, width), nn.Linear(tokenizer.embedding_dim, width)
+        # Standard normal, as nn.Embedding: from the usual 0.02 a third of a minute's training passes on a plateau.
         self.position = nn.Parameter(torch.randn(sum(self.lengths), width))  # every place of every scale
         self.level = nn.Parameter(torch.randn(len(self.lengths), width))  # every scale
-        self.blocks = nn.ModuleList(Block(width, heads, dropout) for _ in range(depth))
+        self.blocks = nn.ModuleList(Block(width, heads) for _ in range(depth))
         self.norm, self.head = nn.LayerNorm(width), nn.Linear(width, tokenizer.vocab_size)
         self.register_buffer("mask", block_causal_mask(self.lengths), persistent=False)
 
@@ -186,16 +175,16 @@ class VAR(nn.Module):
             TypeError, ValueError: labels or var_input of another shape, dtype or range.
         """
         self._check_labels(labels)
-        expected = (len(labels), sum(self.lengths[1:]), self.tokenizer.embedding_dim)
-        if tuple(var_input.shape) != expected:
+        expected = (len(labels), sum(self.lengths[1:]), self.word.in_features)
+        if var_input.shape != expected:
             raise ValueError(f"expected var_input {expected}, got {tuple(var_input.shape)}")
         if self.training:
             dropped = torch.rand(len(labels), device=labels.device) < self.label_dropout
             labels = labels.masked_fill(dropped, self.num_classes)
         condition = self.classes(labels)
         start = condition[:, None].expand(-1, self.lengths[0], -1)
-        levels = self.level.repeat_interleave(torch.tensor(self.lengths, device=self.level.device), dim=0)
-        x = torch.cat([start, self.word(var_input)], dim=1) + self.position + levels  # (B, L, width)
+        level = torch.cat([level.expand(length, -1) for level, length in zip(self.level, self.lengths, strict=True)])
+        x = torch.cat([start, self.word(var_input)], dim=1) + self.position + level  # (B, L, width)
         for block in self.blocks:
             x, _ = block(x, condition, self.mask)
         return self.head(self.norm(x))
@@ -212,16 +201,21 @@ class VAR(nn.Module):
 
         Returns:
             (logits, cache): (B, tokens of the scale, K), and the cache for the next scale.
+
+        Raises:
+            TypeError, ValueError: labels, or a scale without what the coarser ones left.
         """
         self._check_labels(labels)
+        if not 0 <= scale < len(self.lengths) or (scale == 0) != (cache is None):
+            raise ValueError(f"expected a scale in 0..{len(self.lengths) - 1}, and a cache unless it is 0, got scale "
+                             f"{scale} and {type(cache).__name__}")
         condition = self.classes(labels)
-        x = condition[:, None].expand(-1, self.lengths[0], -1) if scale == 0 else self.word(scale_input)
-        first = sum(self.lengths[:scale])
-        x = x + self.position[first:first + self.lengths[scale]] + self.level[scale]
+        x = self.word(scale_input) if scale else condition[:, None].expand(-1, self.lengths[0], -1)
+        x = x + self.position.split(self.lengths)[scale] + self.level[scale]
         following = []
         for block, past in zip(self.blocks, cache or [None] * len(self.blocks), strict=True):
-            x, keys_and_values = block(x, condition, None, past)  # no mask: the future is not there yet
-            following.append(keys_and_values)
+            x, seen = block(x, condition, None, past)  # no mask: the future is not there yet
+            following.append(seen)
         return self.head(self.norm(x)), following
 
     @torch.no_grad()
@@ -242,7 +236,7 @@ class VAR(nn.Module):
             idx_Bl, (B, tokens of the scale) int64 a scale.
 
         Raises:
-            TypeError, ValueError: labels, guidance, top_k, top_p, temperature or prefix out of the above.
+            TypeError, ValueError: an argument out of the above.
         """
         self._check_labels(labels)
         prefix = self._check_prefix(prefix, len(labels))
@@ -254,13 +248,12 @@ class VAR(nn.Module):
             logits, cache = self.next_logits(scale, everyone, scale_input, cache)
             if guidance:
                 logits = guide(*logits.chunk(2), guidance, scale, len(self.lengths))
-            probabilities = keep_top(logits / temperature, top_k, top_p).softmax(dim=-1)  # (B, tokens, K)
+            p = keep_top(logits / temperature, top_k, top_p).softmax(dim=-1).flatten(0, 1)  # (B · tokens, K)
             if scale < len(prefix):
                 idx_Bl.append(prefix[scale])
             else:
-                device = generator.device if generator else labels.device
-                drawn = torch.multinomial(probabilities.flatten(0, 1).to(device), 1, generator=generator)
-                idx_Bl.append(drawn.view(len(labels), -1).to(labels.device))
+                drawn = torch.multinomial(p.to(generator.device) if generator else p, 1, generator=generator)
+                idx_Bl.append(drawn.view(len(labels), -1).to(p.device))
             f_hat, scale_input = self.tokenizer.quantize.next_input(scale, f_hat, idx_Bl[-1])
             scale_input = scale_input.repeat(len(everyone) // len(labels), 1, 1)
         return idx_Bl
@@ -271,13 +264,10 @@ class VAR(nn.Module):
         """New pictures: what `sample` draws, decoded.
 
         Args:
-            cumulative: return the list of pictures after each scale. The others: see `sample`.
+            cumulative: return the list of pictures after each scale. The others: see `sample`, also for errors.
 
         Returns:
             (B, C, H, W), values not clipped to [-1, 1].
-
-        Raises:
-            TypeError, ValueError: as `sample`.
         """
         idx_Bl = self.sample(labels, guidance=guidance, top_k=top_k, top_p=top_p, temperature=temperature,
                              generator=generator, prefix=prefix)
@@ -297,20 +287,13 @@ class VAR(nn.Module):
         expected = f"expected labels (B,) int64 in 0..{self.num_classes} ({self.num_classes}: no class)"
         if not isinstance(labels, Tensor) or labels.dtype != torch.int64:
             raise TypeError(f"{expected}, got {getattr(labels, 'dtype', type(labels).__name__)}")
-        if labels.ndim != 1 or len(labels) == 0:
-            raise ValueError(f"{expected}, not empty, got shape {tuple(labels.shape)}")
-        if labels.min() < 0 or labels.max() > self.num_classes:
-            raise ValueError(f"{expected}, got {labels.min()}..{labels.max()}")
+        if labels.ndim != 1 or not len(labels) or labels.min() < 0 or labels.max() > self.num_classes:
+            raise ValueError(f"{expected}, not empty, got {labels.tolist()}")
 
     def _check_prefix(self, prefix: Sequence[Tensor] | None, batch: int) -> list[Tensor]:
         """The given scales as a list; `next_input` checks the tokens themselves."""
-        prefix = [] if prefix is None else prefix
-        if not isinstance(prefix, (list, tuple)) or len(prefix) > len(self.lengths):
-            got = len(prefix) if isinstance(prefix, (list, tuple)) else type(prefix).__name__
-            raise ValueError(f"expected prefix to be a list of the first scales' tokens, at most {len(self.lengths)} "
-                             f"scales, got {got}")
-        for scale, indices in enumerate(prefix):
-            if not isinstance(indices, Tensor) or indices.shape != (batch, self.lengths[scale]):
-                got = tuple(indices.shape) if isinstance(indices, Tensor) else type(indices).__name__
-                raise ValueError(f"expected prefix ({batch}, {self.lengths[scale]}) at scale {scale}, got {got}")
-        return list(prefix)
+        prefix = list([] if prefix is None else prefix)
+        got, wanted = [tuple(indices.shape) for indices in prefix], [(batch, length) for length in self.lengths]
+        if got == wanted[:len(got)]:
+            return prefix
+        raise ValueError(f"expected prefix to be the first scales' tokens, out of {wanted}, got {got}")
