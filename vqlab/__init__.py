@@ -18,7 +18,20 @@ Shape legend, used in every comment and docstring:
 
 from vqlab.checkpoint import load, save
 from vqlab.codebook import Codebook, EMACodebook, entropy_loss, kmeans, nearest_code, nearest_code_by_cosine
-from vqlab.data import DummyDataset, crops, digits, held_out_photo, load_photo, photos, small_photo, tiles, to_uint8
+from vqlab.data import (
+    DummyDataset,
+    Folder,
+    crops,
+    digits,
+    held_out_photo,
+    jitter,
+    load_folder,
+    load_photo,
+    photos,
+    small_photo,
+    tiles,
+    to_uint8,
+)
 from vqlab.metrics import bits_per_pixel, perplexity, psnr, usage
 from vqlab.multiscale import MultiScaleQuantizer, Phi
 from vqlab.quantizer import (
@@ -38,7 +51,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     # data
-    "DummyDataset", "crops", "digits", "held_out_photo", "load_photo", "photos", "small_photo", "tiles", "to_uint8",
+    "DummyDataset", "Folder", "crops", "digits", "held_out_photo", "jitter", "load_folder", "load_photo",
+    "photos", "small_photo", "tiles", "to_uint8",
     # codebook and quantizer
     "Codebook", "EMACodebook", "EMAVectorQuantizer", "FiniteScalarQuantizer", "Quantized", "VectorQuantizer2",
     "entropy_loss", "kmeans", "nearest_code", "nearest_code_by_cosine", "rotation_trick", "straight_through",

@@ -18,7 +18,7 @@ from vqlab.var import VAR
 from vqlab.vqvae import SimpleVQVAE
 
 FORMAT = "vqlab-1"
-CLASSES = {cls.__name__: cls for cls in (VAR, SimpleVQVAE, VectorQuantizer2, EMAVectorQuantizer,
+CLASSES = {cls.__name__: cls for cls in (SimpleVQVAE, VAR, VectorQuantizer2, EMAVectorQuantizer,
                                          FiniteScalarQuantizer, MultiScaleQuantizer, Codebook, EMACodebook)}
 
 

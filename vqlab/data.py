@@ -130,6 +130,25 @@ def digits(size: int = 16) -> tuple[Tensor, Tensor]:
     return enlarged, torch.from_numpy(bunch.target).long()
 
 
+def jitter(images: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
+    """Each picture turned, stretched and moved a little, about 3°, 3 % and 1 % of its side; what comes in is dark.
+
+    Args:
+        images: (B, C, H, W) in [-1, 1].
+        generator: CPU random numbers; the default is torch's global generator.
+
+    Returns:
+        (B, C, H, W).
+    """
+    turn, *rest = torch.randn(5, len(images), generator=generator)
+    turn, (wide, high, right, down) = 0.05 * turn, rest
+    cos, sin, wide, high = turn.cos(), turn.sin(), (0.03 * wide).exp(), (0.03 * high).exp()
+    affine = torch.stack([torch.stack([cos * wide, -sin * high, 0.02 * right], dim=1),  # the half side is 1
+                          torch.stack([sin * wide, cos * high, 0.02 * down], dim=1)], dim=1)  # (B, 2, 3)
+    grid = F.affine_grid(affine.to(images), list(images.shape), align_corners=False)
+    return F.grid_sample(images + 1, grid, align_corners=False) - 1  # beyond the edge 0, that is dark
+
+
 def load_photo(source: str | os.PathLike | bytes | io.IOBase, *, multiple: int = 4,
                max_side: int | None = None) -> Tensor:
     """One's own photograph, ready for the model.
