@@ -13,7 +13,7 @@ from vqlab.multiscale import MultiScaleQuantizer
 from vqlab.quantizer import EMAVectorQuantizer
 from vqlab.vqvae import STRIDE, SimpleVQVAE
 
-TRAINING_DIGITS = 1500  # the last 297, by other writers, are for judging only
+TRAINING_DIGITS = 1500  # the last 297 are for judging only
 
 
 @dataclass
@@ -102,9 +102,9 @@ def _digits(size, patch_nums, generator):
     batches = _draw(images[:TRAINING_DIGITS], labels[:TRAINING_DIGITS], generator)
     # A quarter of a batch is jittered: with none the prior learns the 1500 by heart, with all its samples vary less.
     batches = ((torch.cat([jitter(x[:len(x) // 4], generator=generator), x[len(x) // 4:]]), y) for x, y in batches)
-    return Source(batches, images[TRAINING_DIGITS:],
-                  f"{len(images) - TRAINING_DIGITS} held-out digits", [str(digit) for digit in range(10)], 1,
-                  patch_nums, vocab_size=64, tokenizer_share=0.2)
+    judged, classes = images[TRAINING_DIGITS:], [str(digit) for digit in range(10)]
+    return Source(batches, judged, f"{len(judged)} held-out digits", classes, 1, patch_nums, vocab_size=64,
+                  tokenizer_share=0.2)
 
 
 def _folder(path, size, channels, patch_nums, prior, generator):
