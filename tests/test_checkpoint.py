@@ -4,10 +4,12 @@ from safetensors.torch import save_file
 from torch import nn
 
 from vqlab import (
+    VAR,
     Codebook,
     EMACodebook,
     EMAVectorQuantizer,
     FiniteScalarQuantizer,
+    MultiScaleQuantizer,
     SimpleVQVAE,
     VectorQuantizer2,
     load,
@@ -24,6 +26,8 @@ def models():
     yield EMAVectorQuantizer(4, 2, estimator="rotation_trick", entropy_weight=0.1)
     yield SimpleVQVAE(120, 3, hidden=8, blocks=1, quantizer=FiniteScalarQuantizer([8, 5, 3]))
     yield FiniteScalarQuantizer([8, 5, 3])
+    multi_scale = MultiScaleQuantizer(16, 8, (1, 2, 4), codebook=EMACodebook(16, 8, restart_below=0.5))
+    yield VAR(SimpleVQVAE(16, 8, in_channels=1, hidden=8, blocks=1, quantizer=multi_scale), 3, width=8, depth=1)
 
 
 @pytest.mark.parametrize("model", list(models()), ids=lambda model: type(model).__name__)

@@ -7,7 +7,19 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 import vqlab
-from vqlab import DummyDataset, crops, digits, held_out_photo, load_photo, photos, small_photo, tiles, to_uint8
+from vqlab import (
+    DummyDataset,
+    crops,
+    digits,
+    held_out_photo,
+    jitter,
+    load_folder,
+    load_photo,
+    photos,
+    small_photo,
+    tiles,
+    to_uint8,
+)
 
 
 def png(pixels, **options):
@@ -73,6 +85,11 @@ def test_digits():
     assert images.shape == (1797, 1, 16, 16) and images.dtype == torch.float32
     assert labels.dtype == torch.int64 and labels.bincount().min() > 170
     assert images.min() == -1 and 0.9 < images.max() <= 1
+    # Shrunk by area they are again what they were, 8 × 8 pixels of 0..16, on average within half a level.
+    from sklearn.datasets import load_digits
+    small = (torch.nn.functional.interpolate(images, (8, 8), mode="area")[:, 0] + 1) * 8
+    assert (small - torch.from_numpy(load_digits().images)).abs().mean() < 0.1
+    assert digits(8)[0].shape == (1797, 1, 8, 8)
 
 
 def test_dummy_dataset_is_reproducible_and_in_range():
@@ -192,3 +209,66 @@ def test_a_small_photo_holds_whole_8_bit_levels():
     assert torch.allclose(levels, levels.round(), atol=1e-4)
     block = photos()["astronaut"][:, :16, :16].mean(dim=(1, 2))  # 512 / 32 = 16
     assert torch.allclose(photo[:, 0, 0], block, atol=0.51 / 127.5)
+
+
+def write(path, colour, size=(8, 8)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, colour).save(path)
+
+
+def test_a_folder_has_a_class_for_each_subfolder(tmp_path):
+    write(tmp_path / "red" / "a.png", (255, 0, 0))
+    write(tmp_path / "blue" / "deep" / "b.PNG", (0, 0, 255), (30, 20))
+    write(tmp_path / "blue" / "c.jpg", (0, 0, 255), (5, 9))
+    write(tmp_path / "stray.png", (0, 0, 0))
+    write(tmp_path / ".hidden" / "d.png", (0, 0, 0))
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "red" / "notes.txt").write_text("passed over")
+    (tmp_path / "red" / "z.png").write_bytes(b"broken")
+    images, labels, classes, skipped = load_folder(tmp_path, 8)
+    assert images.shape == (3, 3, 8, 8) and images.dtype == torch.float32 and classes == ["blue", "red"]
+    assert labels.tolist() == [0, 0, 1]
+    assert (images[2] == torch.tensor([1.0, -1, -1])[:, None, None]).all()
+    assert images[:2, 2].min() > 0.95 and images[:2, 0].max() < -0.95
+    assert len(skipped) == 2 and "stray.png: beside the classes" in skipped[0] and "z.png" in skipped[1]
+
+
+def test_a_folder_without_subfolders_is_one_class_and_its_pictures_are_squares_from_the_middle(tmp_path):
+    pixels = np.zeros((16, 48), np.uint8)
+    pixels[:, 16:32] = 255  # white in the middle
+    Image.fromarray(pixels).save(tmp_path / "wide.png")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    left = np.zeros((16, 16), np.uint8)
+    left[:, :8] = 255
+    Image.fromarray(left).save(tmp_path / "turned.png", exif=exif)
+    folder = load_folder(tmp_path, 16, channels=1)
+    assert folder.classes == [tmp_path.name] and folder.labels.tolist() == [0, 0] and not folder.skipped
+    turned, wide = folder.images
+    assert wide.shape == (1, 16, 16) and (wide == 1).all()
+    assert (turned[:, :8] == 1).all() and (turned[:, 8:] == -1).all()  # upright, white is above
+
+
+def test_a_folder_says_what_is_wrong(tmp_path):
+    with pytest.raises(ValueError, match="at least one picture .* got none"):
+        load_folder(tmp_path)
+    with pytest.raises(NotADirectoryError, match="no such folder"):
+        load_folder(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match="size divisible by 4, got 3 and 30"):
+        load_folder(tmp_path, 30)
+    with pytest.raises(ValueError, match="1 or 3 channels .* got 4"):
+        load_folder(tmp_path, channels=4)
+
+
+def test_jitter_moves_a_picture_a_little_and_only_that():
+    pictures = torch.full((200, 1, 32, 32), -1.0)
+    pictures[:, :, 12:20, 10:22] = 1  # a box in the middle
+    moved = jitter(pictures, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(moved, jitter(pictures, generator=torch.Generator().manual_seed(0)))
+    assert moved.min() >= -1 and moved.max() <= 1 + 1e-6
+    ink = (moved + 1) / 2
+    places = torch.arange(32) - 15.5
+    across = (ink.sum(dim=2)[:, 0] * places).sum(dim=1) / ink.sum(dim=(1, 2, 3))  # where the middle of the ink is
+    assert 0.2 < across.std() < 0.5 and abs(across.mean()) < 0.1  # 0.02 of a half side of 16 pixels: 0.32
+    assert ink.sum(dim=(1, 2, 3)).mean() == pytest.approx(96, rel=0.03)
+    assert 2 < ink.sum(dim=(1, 2, 3)).std() < 7  # 3 % each way: 96 · 0.042 = 4

@@ -4,11 +4,14 @@ import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from vqlab import EMAVectorQuantizer, Record, SimpleVQVAE, crops, fit, load, photos, pick_device
+from vqlab import VAR, EMAVectorQuantizer, Record, SimpleVQVAE, crops, digits, fit, load, photos, pick_device
 from vqlab.train.__main__ import main
+from vqlab.train.sources import open_source
 
 
 @pytest.fixture
@@ -105,11 +108,13 @@ def test_command_line_trains_and_saves(tmp_path):
     command = [sys.executable, "-m", "vqlab.train", "photos", "--seconds", "2", "--seed", "1", "--out",
                str(tmp_path / "new" / "folder")]
     run = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "2/2 s" in run.stderr and "Warning" not in run.stderr  # the progress bar got there
+    assert "2.0/2.0 s" in run.stderr and "Warning" not in run.stderr  # the progress bar got there
     assert re.search(r"the held-out cat comes back at \d+\.\d\d dB, perplexity \d+, \d+ of 512 codes", run.stdout)
     model = load(tmp_path / "new" / "folder" / "model.safetensors")
     assert model.vocab_size == 512 and not model.training
-    assert [file.name for file in (tmp_path / "new" / "folder").iterdir()] == ["model.safetensors"]
+    assert {file.name for file in (tmp_path / "new" / "folder").iterdir()} == {"model.safetensors", "rebuilt.png"}
+    with Image.open(tmp_path / "new" / "folder" / "rebuilt.png") as sheet:
+        assert sheet.size == (448, 2 * 300)  # the cat, and below her what came back
 
 
 def test_command_line_trains_words_by_scale(tmp_path, capsys):
@@ -144,10 +149,14 @@ def test_interrupting_the_command_line_keeps_what_was_learnt(tmp_path):
 
 @pytest.mark.parametrize("arguments, message", [
     (["photos", "--seconds", "0", "--out", "x"], "seconds above 0, got 0"),
-    (["cats", "--out", "x"], "invalid choice: 'cats'"),
+    (["cats", "--out", "x"], "expected photos, digits or a folder of pictures, got cats: no such folder"),
     (["photos"], "required: --out"),
-    (["photos", "--patch-nums", "2", "1", "--out", "x"], "--patch-nums: expected patch_nums to be increasing"),
-    (["photos", "--patch-nums", "1", "500", "--out", "x"], "--patch-nums: expected pictures of at least 2000 × 2000"),
+    (["photos", "--patch-nums", "2", "1", "--out", "x"], "photos: expected patch_nums to be increasing"),
+    (["photos", "--patch-nums", "1", "500", "--out", "x"], "photos: expected pictures of at least 2000 × 2000"),
+    (["photos", "--channels", "1", "--out", "x"], "photos: expected --channels 3 for photos, got 1"),
+    (["digits", "--size", "18", "--out", "x"], "digits: expected --size to be a multiple of 4, got 18"),
+    (["digits", "--size", "32", "--patch-nums", "1", "4", "--out", "x"], "expected --size 16, 4 times the last"),
+    (["digits", "--channels", "2", "--out", "x"], "invalid choice: 2"),
 ])
 def test_command_line_says_what_is_wrong(arguments, message, capsys):
     with pytest.raises(SystemExit):
@@ -160,3 +169,103 @@ def test_an_unwritable_folder_is_refused_before_training(tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(["photos", "--seconds", "60", "--out", str(tmp_path / "file")])
     assert "expected a folder that can be written" in capsys.readouterr().err
+
+
+def test_command_line_trains_digits_and_their_prior(tmp_path, capsys):
+    assert main(["digits", "--seconds", "4", "--seed", "1", "--out", str(tmp_path)]) == 0
+    shown = capsys.readouterr()
+    assert "0.80/0.80 s" in shown.err and "3.2/3.2 s" in shown.err  # a fifth for the tokenizer
+    assert re.search(r"297 held-out digits come back at \d+\.\d\d dB, perplexity \d+, \d+ of 64 codes", shown.out)
+    assert {file.name for file in tmp_path.iterdir()} == {"model.safetensors", "rebuilt.png", "var.safetensors",
+                                                          "samples.png"}
+    model, var = load(tmp_path / "model.safetensors"), load(tmp_path / "var.safetensors")
+    assert isinstance(var, VAR) and var.num_classes == 10 and not var.training
+    assert all(torch.equal(value, var.tokenizer.state_dict()[name]) for name, value in model.state_dict().items())
+    with Image.open(tmp_path / "samples.png") as sheet:
+        assert sheet.size == (10 * 48, 10 * 48)  # 10 a class, 16 pixels thrice as large
+
+
+def test_a_very_short_training_shows_its_seconds(tmp_path, capsys):
+    main(["photos", "--seconds", "0.4", "--out", str(tmp_path)])
+    assert "/0.40 s" in capsys.readouterr().err
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Bright and dark pictures in two classes: RGB, grey, RGBA, turned by EXIF, all of other sizes; one is broken."""
+    folder = tmp_path / "pictures"
+    random = np.random.default_rng(0)
+    for name, low, high in (("bright", 150, 256), ("dark", 0, 100)):
+        (folder / name).mkdir(parents=True)
+        for number, (mode, shape) in enumerate([("RGB", (40, 60, 3)), ("L", (64, 33)), ("RGBA", (20, 20, 4))] * 4):
+            pixels = np.full(shape, random.integers(low, high), np.uint8)
+            if mode == "RGBA":
+                pixels[..., 3] = 255
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = np.zeros((32, 64, 3), np.uint8)
+    turned[:, :32] = 80
+    Image.fromarray(turned).save(folder / "dark" / "turned.jpg", exif=exif, quality=95)
+    (folder / "dark" / "broken.png").write_bytes(b"\x89PNG no picture")
+    (folder / "notes.txt").write_text("not a picture, and not said to be one")
+    return folder
+
+
+def test_command_line_trains_a_folder_and_its_prior(pictures, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main([str(pictures), "--seconds", "8", "--size", "16", "--prior", "--out", str(out)]) == 0
+    shown = capsys.readouterr()
+    assert re.search(r"skipped: .*broken\.png", shown.err) and shown.err.count("skipped") == 1
+    assert "25 pictures of 2 classes: bright, dark; 2 held out" in shown.err
+    assert re.search(r"2 held-out pictures come back at \d+\.\d\d dB, perplexity \d+, \d+ of 128 codes", shown.out)
+    var = load(out / "var.safetensors")
+    assert var.lengths == [1, 2**2, 4**2] and var.tokenizer.in_channels == 3
+    images = var.generate(torch.tensor([0, 1]).repeat_interleave(8), generator=torch.Generator().manual_seed(0))
+    assert images.shape == (16, 3, 16, 16)
+    bright, dark = images.unflatten(0, (2, 8)).mean(dim=(1, 2, 3, 4))
+    assert bright > dark + 0.4  # the classes mean something: the true means are about 0.6 and −0.6
+    with Image.open(out / "samples.png") as sheet:
+        assert sheet.size == (10 * 48, 2 * 48)
+
+
+def test_command_line_trains_a_folder_of_one_class_in_grey(pictures, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main([str(pictures / "bright"), "--seconds", "2", "--channels", "1", "--patch-nums", "1", "2", "4",
+                 "--out", str(out)]) == 0
+    assert "12 pictures of 1 classes: bright; 1 held out" in capsys.readouterr().err
+    model = load(out / "model.safetensors")
+    assert model.in_channels == 1 and model.vocab_size == 512 and model.quantize.sizes == ((1, 1), (2, 2), (4, 4))
+    assert not (out / "var.safetensors").exists()
+
+
+def test_a_folder_without_pictures_is_said(pictures, tmp_path, capsys):
+    for file in pictures.rglob("*.png"):
+        file.write_bytes(b"broken")
+    (pictures / "dark" / "turned.jpg").unlink()
+    with pytest.raises(SystemExit):
+        main([str(pictures), "--out", str(tmp_path / "out")])
+    message = capsys.readouterr().err
+    assert "expected at least one picture" in message and "broken.png" in message
+
+
+def test_only_the_first_1500_digits_are_trained_on():
+    source = open_source("digits", prior=True)
+    images, labels = digits()
+    assert torch.equal(source.judged, images[1500:])
+    known = {image.numpy().tobytes(): int(label) for image, label in zip(images[:1500], labels, strict=False)}
+    for _ in range(20):
+        batch, named = next(source.batches)
+        pairs = list(zip(batch, named, strict=True))
+        assert all(known[image.numpy().tobytes()] == int(label) for image, label in pairs[8:])
+        for image, label in pairs[:8]:  # jittered: its like is among the 1500, under that label
+            nearest = (images[:1500] - image).square().mean(dim=(1, 2, 3)).argsort()[:5]
+            assert label in labels[nearest]
+
+
+def test_scales_of_a_source():
+    assert open_source("photos").patch_nums is None
+    assert open_source("photos", prior=True).patch_nums == (1, 2, 4, 8, 16)
+    assert open_source("digits").patch_nums == (1, 2, 3, 4)
+    assert open_source("digits", size=24).patch_nums == (1, 2, 4, 6)
+    assert next(open_source("photos", patch_nums=(1, 3)).batches)[0].shape == (8, 3, 12, 12)

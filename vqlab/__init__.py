@@ -3,6 +3,7 @@
 An image walks through the files in this order::
 
     data -> vqvae.Encoder -> codebook, quantizer or multiscale -> tokens -> vqvae.Decoder
+    class -> var.VAR -> tokens -> vqvae.Decoder
 
 Shape legend, used in every comment and docstring:
 
@@ -17,7 +18,20 @@ Shape legend, used in every comment and docstring:
 
 from vqlab.checkpoint import load, save
 from vqlab.codebook import Codebook, EMACodebook, entropy_loss, kmeans, nearest_code, nearest_code_by_cosine
-from vqlab.data import DummyDataset, crops, digits, held_out_photo, load_photo, photos, small_photo, tiles, to_uint8
+from vqlab.data import (
+    DummyDataset,
+    Folder,
+    crops,
+    digits,
+    held_out_photo,
+    jitter,
+    load_folder,
+    load_photo,
+    photos,
+    small_photo,
+    tiles,
+    to_uint8,
+)
 from vqlab.metrics import bits_per_pixel, perplexity, psnr, usage
 from vqlab.multiscale import MultiScaleQuantizer, Phi
 from vqlab.quantizer import (
@@ -29,13 +43,16 @@ from vqlab.quantizer import (
     straight_through,
 )
 from vqlab.train import Record, fit, pick_device
+from vqlab.train.prior import PriorRecord, fit_prior
+from vqlab.var import VAR, block_causal_mask, guide, keep_top
 from vqlab.vqvae import Decoder, Encoder, SimpleVQVAE
 
 __version__ = "0.1.0"
 
 __all__ = [
     # data
-    "DummyDataset", "crops", "digits", "held_out_photo", "load_photo", "photos", "small_photo", "tiles", "to_uint8",
+    "DummyDataset", "Folder", "crops", "digits", "held_out_photo", "jitter", "load_folder", "load_photo",
+    "photos", "small_photo", "tiles", "to_uint8",
     # codebook and quantizer
     "Codebook", "EMACodebook", "EMAVectorQuantizer", "FiniteScalarQuantizer", "Quantized", "VectorQuantizer2",
     "entropy_loss", "kmeans", "nearest_code", "nearest_code_by_cosine", "rotation_trick", "straight_through",
@@ -43,6 +60,8 @@ __all__ = [
     "MultiScaleQuantizer", "Phi",
     # model
     "Decoder", "Encoder", "SimpleVQVAE", "load", "save",
+    # prior
+    "VAR", "block_causal_mask", "guide", "keep_top",
     # measuring and training
-    "Record", "bits_per_pixel", "fit", "perplexity", "pick_device", "psnr", "usage",
+    "PriorRecord", "Record", "bits_per_pixel", "fit", "fit_prior", "perplexity", "pick_device", "psnr", "usage",
 ]

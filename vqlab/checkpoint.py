@@ -14,18 +14,19 @@ from torch import nn
 from vqlab.codebook import Codebook, EMACodebook
 from vqlab.multiscale import MultiScaleQuantizer
 from vqlab.quantizer import EMAVectorQuantizer, FiniteScalarQuantizer, VectorQuantizer2
+from vqlab.var import VAR
 from vqlab.vqvae import SimpleVQVAE
 
 FORMAT = "vqlab-1"
-CLASSES = {cls.__name__: cls for cls in (SimpleVQVAE, VectorQuantizer2, EMAVectorQuantizer, FiniteScalarQuantizer,
-                                         MultiScaleQuantizer, Codebook, EMACodebook)}
+CLASSES = {cls.__name__: cls for cls in (SimpleVQVAE, VAR, VectorQuantizer2, EMAVectorQuantizer,
+                                         FiniteScalarQuantizer, MultiScaleQuantizer, Codebook, EMACodebook)}
 
 
 def save(model: nn.Module, path: str | os.PathLike) -> None:
     """Write a model's weights and configuration to `path`; an older file there is replaced in one go, or kept.
 
     Args:
-        model: a `SimpleVQVAE` (or one of its parts), on any device.
+        model: a `SimpleVQVAE` (or one of its parts), or a `VAR`, whose file holds its tokenizer too; on any device.
         path: conventionally `….safetensors`; its folder must exist.
 
     Raises:
@@ -79,7 +80,7 @@ def _describe(module: nn.Module) -> dict:
 
 def _parts(module: nn.Module) -> dict[str, nn.Module]:
     """The modules a constructor takes whole, by argument name."""
-    attributes = {"quantizer": "quantize", "codebook": "embedding"}
+    attributes = {"quantizer": "quantize", "codebook": "embedding", "tokenizer": "tokenizer"}
     return {argument: getattr(module, attributes[argument])
             for argument in inspect.signature(type(module)).parameters if argument in attributes}
 

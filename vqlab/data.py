@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -105,20 +106,47 @@ def tiles(photo: Tensor, size: int = 64) -> Tensor:
 def digits(size: int = 16) -> tuple[Tensor, Tensor]:
     """The 1797 handwritten digits of scikit-learn, enlarged from 8 × 8 pixels.
 
+    Bilinear enlargement alone would blur: shrunk again by area, its digits had lost a quarter of their variety. So it
+    is corrected by what the way back lost, a few times over (iterative back-projection).
+
     Args:
-        size: side in pixels, after bilinear enlargement.
+        size: side in pixels.
 
     Returns:
         images (1797, 1, size, size) float32 in [-1, 1], ink bright; labels (1797,) int64 in 0..9.
 
-    Source: Alpaydin and Kaynak (1998), "Optical Recognition of Handwritten Digits", UCI repository, CC BY 4.0.
+    Source: Alpaydin and Kaynak (1998), "Optical Recognition of Handwritten Digits", UCI repository, CC BY 4.0; Irani
+    and Peleg (1991), "Improving resolution by image registration", for the correction.
     """
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
     images = torch.from_numpy(bunch.images).float()[:, None] / 8 - 1  # (1797, 1, 8, 8), 0..16 -> -1..1
-    images = torch.nn.functional.interpolate(images, size=(size, size), mode="bilinear", align_corners=False)
-    return images, torch.from_numpy(bunch.target).long()
+    enlarged = F.interpolate(images, (size, size), mode="bilinear")
+    if size > 8:
+        for _ in range(8):
+            lost = images - F.interpolate(enlarged, (8, 8), mode="area")
+            enlarged = (enlarged + F.interpolate(lost, (size, size), mode="bilinear")).clamp(-1, 1)
+    return enlarged, torch.from_numpy(bunch.target).long()
+
+
+def jitter(images: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
+    """Each picture turned, stretched and moved a little, about 3°, 3 % and 1 % of its side; what comes in is dark.
+
+    Args:
+        images: (B, C, H, W) in [-1, 1].
+        generator: CPU random numbers; the default is torch's global generator.
+
+    Returns:
+        (B, C, H, W).
+    """
+    turn, *rest = torch.randn(5, len(images), generator=generator)
+    turn, (wide, high, right, down) = 0.05 * turn, rest
+    cos, sin, wide, high = turn.cos(), turn.sin(), (0.03 * wide).exp(), (0.03 * high).exp()
+    affine = torch.stack([torch.stack([cos * wide, -sin * high, 0.02 * right], dim=1),  # the half side is 1
+                          torch.stack([sin * wide, cos * high, 0.02 * down], dim=1)], dim=1)  # (B, 2, 3)
+    grid = F.affine_grid(affine.to(images), list(images.shape), align_corners=False)
+    return F.grid_sample(images + 1, grid, align_corners=False) - 1  # beyond the edge 0, that is dark
 
 
 def load_photo(source: str | os.PathLike | bytes | io.IOBase, *, multiple: int = 4,
@@ -140,6 +168,82 @@ def load_photo(source: str | os.PathLike | bytes | io.IOBase, *, multiple: int =
         ValueError: not a readable image, fewer than `multiple` pixels a side, or more than MAX_PIXELS in all.
         FileNotFoundError: no file at that path.
     """
+    from PIL import Image
+
+    name, image = _read(source)
+    if max_side and max(image.size) > max_side:
+        image.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
+    width, height = (side - side % multiple for side in image.size)
+    if not (width and height):
+        raise ValueError(f"expected a photograph of at least {multiple} × {multiple} pixels, got {name} with "
+                         f"{image.size[0]} × {image.size[1]}")
+    return from_uint8(np.asarray(image)[:height, :width]).unsqueeze(0)
+
+
+class Folder(NamedTuple):
+    """What `load_folder` found.
+
+    Attributes:
+        images: (N, C, size, size) float32 in [-1, 1].
+        labels: (N,) int64, the number of a picture's class.
+        classes: their names, sorted.
+        skipped: files that are no pictures, with the reason; one line each.
+    """
+
+    images: Tensor
+    labels: Tensor
+    classes: list[str]
+    skipped: list[str]
+
+
+def load_folder(path: str | os.PathLike, size: int = 64, channels: int = 3) -> Folder:
+    """One's own pictures: a folder with a subfolder for each class, or, without subfolders, one class.
+
+    Each picture is read as `load_photo` does, scaled so that its shorter side is `size`, and the square in its middle
+    is cut out. Files whose names do not end like a picture's (.jpg, .png, .webp, …), hidden ones and empty subfolders
+    are passed over; a picture that cannot be read is skipped and named. All of it is held in memory: 49 kB a picture
+    of 3 × 64 × 64.
+
+    Args:
+        path: the folder; subfolders may hold further ones, which belong to the same class.
+        size: height and width, in pixels; a multiple of 4, the model's stride.
+        channels: 3 for colour or 1 for grey.
+
+    Raises:
+        NotADirectoryError: no such folder.
+        ValueError: no picture that can be read, another number of channels, or a size not divisible by 4.
+    """
+    from PIL import Image, ImageOps
+
+    root = Path(path)
+    if not root.is_dir():
+        raise NotADirectoryError(f"expected a folder of pictures, got {path}: no such folder")
+    if channels not in (1, 3) or size < 4 or size % 4:
+        raise ValueError(f"expected 1 or 3 channels and a size divisible by 4, got {channels} and {size}")
+    endings = set(Image.registered_extensions())
+    files = [file for file in sorted(root.rglob("*")) if file.suffix.lower() in endings and file.is_file()
+             and not any(part.startswith(".") for part in file.relative_to(root).parts)]
+    in_classes = [file for file in files if file.parent != root]
+    skipped = [f"{file}: beside the classes' folders, not in one" for file in files if in_classes
+               and file.parent == root]
+    images, names = [], []
+    for file in in_classes or files:
+        try:
+            image = _read(file)[1]
+        except ValueError as error:
+            skipped.append(str(error))
+            continue
+        square = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
+        images.append(from_uint8(np.asarray(square.convert("RGB" if channels == 3 else "L")).reshape(size, size, -1)))
+        names.append(file.relative_to(root).parts[0] if in_classes else root.resolve().name)
+    if not images:
+        raise ValueError("\n".join([f"expected at least one picture (JPEG, PNG, …) in {path}, got none", *skipped]))
+    classes = sorted(set(names))
+    return Folder(torch.stack(images), torch.tensor([classes.index(name) for name in names]), classes, skipped)
+
+
+def _read(source: str | os.PathLike | bytes | io.IOBase) -> tuple[str, "PIL.Image.Image"]:  # noqa: F821
+    """A name for messages, and the picture upright, RGB, transparent parts on white; raises as `load_photo`."""
     from PIL import Image, ImageOps
 
     if isinstance(source, (bytes, bytearray, memoryview)):
@@ -167,13 +271,7 @@ def load_photo(source: str | os.PathLike | bytes | io.IOBase, *, multiple: int =
     except Exception as error:  # PIL raises a dozen kinds for damaged files
         raise ValueError(f"expected an image file that Pillow can read (JPEG, PNG, WebP …), got {name}: "
                          f"{error}") from error
-    if max_side and max(image.size) > max_side:
-        image.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
-    width, height = (side - side % multiple for side in image.size)
-    if not (width and height):
-        raise ValueError(f"expected a photograph of at least {multiple} × {multiple} pixels, got {name} with "
-                         f"{image.size[0]} × {image.size[1]}")
-    return from_uint8(np.asarray(image)[:height, :width]).unsqueeze(0)
+    return name, image
 
 
 class _TooManyPixels(Exception):
@@ -220,7 +318,7 @@ class DummyDataset(Dataset):
 
 
 def from_uint8(pixels: np.ndarray) -> Tensor:
-    """(H, W, 3) uint8 -> (3, H, W) float32 in [-1, 1]."""
+    """(H, W, C) uint8 -> (C, H, W) float32 in [-1, 1]."""
     return torch.tensor(pixels).permute(2, 0, 1).float().contiguous() / 127.5 - 1
 
 

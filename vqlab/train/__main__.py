@@ -1,100 +1,88 @@
-"""python -m vqlab.train photos --seconds S --seed N [--patch-nums 1 2 4 8 16] --out DIR: train, then write
-DIR/model.safetensors."""
+"""python -m vqlab.train photos|digits|FOLDER --seconds S --seed N --out DIR: train, write, report.
+
+Writes DIR/model.safetensors and rebuilt.png; for digits, and with --prior, also var.safetensors, which holds the
+prior and its tokenizer, and samples.png.
+"""
 
 import argparse
+import math
 import sys
 from pathlib import Path
 
 import torch
-from torch import nn
 from tqdm import tqdm
 
-from vqlab import (
-    EMACodebook,
-    EMAVectorQuantizer,
-    MultiScaleQuantizer,
-    SimpleVQVAE,
-    crops,
-    fit,
-    held_out_photo,
-    perplexity,
-    photos,
-    pick_device,
-    psnr,
-    save,
-    tiles,
-    usage,
-)
-from vqlab.vqvae import STRIDE
+from vqlab import VAR, fit, fit_prior, pick_device, save
+from vqlab.train.report import draw_rebuilt, draw_samples, judge_tokenizer
+from vqlab.train.sources import open_source
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m vqlab.train", description="Train a VQ-VAE and save it.")
-    parser.add_argument("data", choices=["photos"], help="crops of the bundled photographs")
-    parser.add_argument("--seconds", type=_positive, default=60, help="wall clock budget (default: 60)")
-    parser.add_argument("--seed", type=int, default=0, help="of weights, crops and restarts (default: 0)")
-    parser.add_argument("--patch-nums", type=int, nargs="+", metavar="N",
-                        help="words by scale, such as 1 2 4 8 16, on crops of 4 times the last (default: one scale)")
-    parser.add_argument("--out", type=Path, required=True, help="folder for model.safetensors")
+    parser = argparse.ArgumentParser(prog="python -m vqlab.train", description="Train a VQ-VAE, perhaps a VAR, and "
+                                     "save them.")
+    parser.add_argument("data", help="photos (crops of the bundled photographs), digits (the bundled handwritten "
+                        "ones), or a folder of your own pictures, a subfolder for each class")
+    parser.add_argument("--seconds", type=_positive, default=60, help="wall clock budget in all (default: 60)")
+    parser.add_argument("--seed", type=int, default=0, help="of weights, batches and restarts (default: 0)")
+    parser.add_argument("--size", type=int, metavar="PIXELS", help="side of a picture, a multiple of 4 (default: 4 "
+                        "times the last of --patch-nums, or 64; digits 16)")
+    parser.add_argument("--channels", type=int, choices=(1, 3), help="1: grey, 3: colour (default: 3; digits 1)")
+    parser.add_argument("--patch-nums", type=int, nargs="+", metavar="N", help="tokens by scale, such as 1 2 4 8 16 "
+                        "(default: one scale; for a prior 1, 2, 4, … up to a quarter of the size; digits 1 2 3 4)")
+    parser.add_argument("--prior", action="store_true", help="train a VAR too, in the same seconds (digits: always)")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the models and pictures")
     options = parser.parse_args(arguments)
-    path = options.out / "model.safetensors"
+    prior = options.prior or options.data == "digits"
     torch.manual_seed(options.seed)
-    size = STRIDE * options.patch_nums[-1] if options.patch_nums else 64
     try:
-        quantizer = _quantizer(options.patch_nums)
-        next(crops(photos(), 1, size))  # says it if a photograph is too small
+        source = open_source(options.data, size=options.size, channels=options.channels,
+                             patch_nums=options.patch_nums, prior=prior, seed=options.seed)
+    except NotADirectoryError:
+        parser.error(f"expected photos, digits or a folder of pictures, got {options.data}: no such folder")
     except ValueError as error:
-        parser.error(f"--patch-nums: {error}")
+        parser.error(f"{options.data}: {error}")
     try:  # a minute of training must not be lost to a folder that cannot be written
         options.out.mkdir(parents=True, exist_ok=True)
-        path.with_suffix(".safetensors.part").touch()
+        (options.out / "model.safetensors.part").touch()
     except OSError as error:
         parser.error(f"--out: expected a folder that can be written, got {options.out}: {error}")
+    for note in source.notes:
+        print(note, file=sys.stderr)
 
-    device = pick_device()
-    model = SimpleVQVAE(512, 8, quantizer=quantizer).to(device)
-    batches = crops(photos(), size=size, generator=torch.Generator().manual_seed(options.seed))
-    with tqdm(total=options.seconds, unit="s", bar_format="{l_bar}{bar}| {n:.0f}/{total:.0f} s{postfix}") as bar:
-        try:
-            for record in fit(model, batches, seconds=options.seconds):
-                bar.update(min(record.seconds, options.seconds) - bar.n)
-                bar.set_postfix_str(f"step {record.step}, {record.psnr:.1f} dB, perplexity {record.perplexity:.0f}",
-                                    refresh=False)
-        except KeyboardInterrupt:
-            bar.write("stopped; what was learnt is kept", file=sys.stderr)
+    device, seconds = pick_device(), options.seconds
+    tokenizer_seconds = seconds * source.tokenizer_share if prior else seconds
+    model = source.tokenizer().to(device)
+    path = options.out / "model.safetensors"
+    _watch(fit(model, (images for images, _ in source.batches), seconds=tokenizer_seconds), tokenizer_seconds,
+           lambda record: f"step {record.step}, {record.psnr:.1f} dB, perplexity {record.perplexity:.0f}")
     save(model, path)
-
-    cat = held_out_photo().to(device)
-    pictures = tiles(cat, size) if model.multi_scale else cat  # scales fix the size of a picture
-    words = model.img_to_idxBl(pictures)
-    sums = model.idxBl_to_img(words, size=None if model.multi_scale else cat.shape[2:], cumulative=True)
-    every = torch.cat([scale.flatten() for scale in words])
-    print(f"{path}: the held-out cat comes back at {_decibels(sums[-1], pictures):.2f} dB, "
-          f"perplexity {perplexity(every, model.vocab_size).item():.0f}, "
-          f"{_codes_used(every, model)} of {model.vocab_size} codes used")
-    if model.multi_scale:
-        for side, picture, scale in zip(options.patch_nums, sums, words, strict=True):
-            print(f"  up to {side:3} × {side:<3} {_decibels(picture, pictures):6.2f} dB, "
-                  f"perplexity {perplexity(scale, model.vocab_size).item():4.0f}, "
-                  f"{_codes_used(scale, model):4} codes among {scale.numel()} words")
+    judged = source.judged.to(device)
+    first, *scales = judge_tokenizer(model, judged, source.judged_name)
+    print(f"{path}: {first}", *scales, sep="\n")
+    draw_rebuilt(model, judged, options.out / "rebuilt.png")
+    print(f"{options.out / 'rebuilt.png'}: above the pictures, below what came back")
+    if prior:
+        var = VAR(model, len(source.classes)).to(device)
+        _watch(fit_prior(var, source.batches, seconds=seconds - tokenizer_seconds), seconds - tokenizer_seconds,
+               lambda record: f"step {record.step}, {record.loss:.2f} nats, {record.accuracy:.0%} right")
+        save(var, options.out / "var.safetensors")
+        draw_samples(var, options.out / "samples.png", options.seed)
+        print(f"{options.out / 'var.safetensors'}: prior and tokenizer",
+              f"{options.out / 'samples.png'}: new pictures, a row for each class", sep="\n")
     return 0
 
 
-def _quantizer(patch_nums: list[int] | None) -> nn.Module:
-    if patch_nums is None:
-        return EMAVectorQuantizer(512, 8)
-    codebook = EMACodebook(512, 8, kmeans_start=True, restart_below=0.03)
-    return MultiScaleQuantizer(512, 8, patch_nums, codebook=codebook)
-
-
-def _decibels(pictures: torch.Tensor, references: torch.Tensor) -> float:
-    """PSNR of all pictures as one, so that tiles count as the photograph that they are."""
-    side_by_side = (images.transpose(0, 1).flatten(1, 2) for images in (pictures, references))
-    return psnr(*side_by_side).item()
-
-
-def _codes_used(words: torch.Tensor, model: SimpleVQVAE) -> int:
-    return round(usage(words, model.vocab_size).item() * model.vocab_size)
+def _watch(records, seconds, describe):
+    """Show a training on a bar; an interrupt ends it, and what was learnt is kept."""
+    decimals = max(0, 1 - math.floor(math.log10(seconds)))  # 60 s, 4.0 s, 0.40 s
+    form = f"{{l_bar}}{{bar}}| {{n:.{decimals}f}}/{{total:.{decimals}f}} s{{postfix}}"
+    with tqdm(total=seconds, unit="s", bar_format=form) as bar:
+        try:
+            for record in records:
+                bar.update(min(record.seconds, seconds) - bar.n)
+                bar.set_postfix_str(describe(record), refresh=False)
+        except KeyboardInterrupt:
+            bar.write("stopped; what was learnt is kept", file=sys.stderr)
 
 
 def _positive(text: str) -> float:

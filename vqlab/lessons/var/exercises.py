@@ -1,0 +1,222 @@
+"""Exercises of lesson 7: who may see whom, the guidance that grows with the scale, the fewest codes that hold p."""
+
+import torch
+
+from vqlab.classroom.exercise import Exercise, Mistake, agree
+from vqlab.var import block_causal_mask, guide, keep_top
+
+__all__ = ["mask", "guidance", "top_p"]
+
+
+def _scales(generator):
+    """Six times (tokens of each scale, (S,) int64); some start with several, some grow by jumps, some do not grow."""
+    for lengths in ((1, 4, 9), (1, 4, 16), (4, 9), (2, 6, 12, 20), (3,), (1, 1, 2, 2)):
+        yield (torch.tensor(lengths),)
+
+
+def _pairs(compare):
+    """A mask by ``compare(query's scale, key's scale)``: right with ≥, and ways to get it wrong."""
+    def mask(lengths):
+        scale = torch.arange(len(lengths)).repeat_interleave(lengths)
+        return compare(scale[:, None], scale[None, :])
+    return mask
+
+
+def _allowed(lengths):
+    return block_causal_mask(lengths.tolist())
+
+
+def _as_scores(lengths):
+    return torch.zeros_like(_allowed(lengths), dtype=torch.float32).masked_fill(~_allowed(lengths), -torch.inf)
+
+
+def _steps(generator):
+    """Seven times (conditional, unconditional, guidance, scale, num_scales): first, middle and last scales."""
+    for tokens, codes, strength, scale, scales in ((4, 6, 1.5, 1, 4), (1, 5, 3.0, 0, 3), (9, 4, 0.7, 2, 3),
+                                                   (6, 8, 2.0, 3, 5), (2, 3, 0.0, 1, 2), (3, 7, 5.0, 4, 10),
+                                                   (5, 5, 1.0, 1, 2)):
+        yield (*(2 * torch.randn(2, tokens, codes, generator=generator)), strength, scale, scales)
+
+
+def _mixed(t, mix=lambda with_class, without, t: (1 + t) * with_class - t * without):
+    """Guidance with another ramp ``t(strength, k, S)`` or another ``mix``."""
+    return lambda with_class, without, strength, scale, scales: mix(with_class, without, t(strength, scale, scales))
+
+
+def _ramp(strength, scale, scales):
+    return strength * scale / (scales - 1)
+
+
+def _same_choice(expected, got):
+    """Logits mean the same if their softmax does: a constant added to a row changes nothing."""
+    got = torch.as_tensor(got)
+    return expected.shape == got.shape and agree(expected.softmax(dim=-1), got.double().softmax(dim=-1))
+
+
+def _rows(generator):
+    """Six times (logits (B, K), p); p from a sliver, where one code remains, to 1, where all do."""
+    for rows, codes, p in ((3, 6, 0.5), (2, 9, 0.8), (4, 5, 0.02), (1, 7, 0.95), (3, 8, 1.0), (5, 10, 0.35)):
+        yield 1.5 * torch.randn(rows, codes, generator=generator), p
+
+
+def _forbid(logits, forbidden):
+    return logits.masked_fill(forbidden, -torch.inf)
+
+
+def _in_order(logits, forbid, *, descending=True, back=True, scores=lambda logits: logits.softmax(dim=-1)):
+    """Sort, let ``forbid(probability, running sum)`` choose, put back in place: the ways to get top-p wrong."""
+    order = logits.argsort(dim=-1, descending=descending)
+    p = scores(logits).gather(-1, order)
+    forbidden = forbid(p, p.cumsum(dim=-1))
+    return _forbid(logits, torch.zeros_like(forbidden).scatter(-1, order, forbidden) if back else forbidden)
+
+
+def _as_many_of_k(logits, p):
+    return keep_top(logits, top_k=max(1, int(p * logits.shape[-1])))
+
+
+def _first_rows_set(logits, p):
+    return _forbid(logits, keep_top(logits[:1], top_p=p).isinf().expand_as(logits))
+
+
+mask = Exercise(
+    "07.mask",
+    title=("掩码：谁看得见谁", "The mask: who may see whom"),
+    reference=_allowed,
+    cases=_scales,
+    hints=[
+        ("先给每个 token 写上它属于哪个尺度：lengths = (1, 4) 时是 0, 1, 1, 1, 1。",
+         "First write down to which scale each token belongs: for lengths = (1, 4) that is 0, 1, 1, 1, 1."),
+        ("repeat_interleave 正好做这件事；再让一列和一行相比，得到方阵。",
+         "repeat_interleave does just that; then compare a column with a row, which gives a square."),
+        ("scale[:, None] 是谁在看，scale[None, :] 是看谁；前者 ≥ 后者就看得见。",
+         "scale[:, None] looks, scale[None, :] is looked at; visible where the former ≥ the latter."),
+    ],
+    mistakes=[
+        Mistake(lambda lengths: torch.ones_like(_allowed(lengths)).tril(),
+                ("这是“下一个 token”的掩码：同一尺度里，后面的格子也要看得见。按尺度比，不按位置比。",
+                 "That is next-token prediction's mask. Within a scale the later places are visible too: compare "
+                 "scales, not positions.")),
+        Mistake(_pairs(lambda query, key: query > key),
+                ("只剩更粗的尺度了：自己的尺度也看得见，是 ≥ 不是 >。第一个尺度这样就什么也看不见。",
+                 "Only coarser scales are left. One's own is visible too: ≥, not >. This way the first scale sees "
+                 "nothing at all.")),
+        Mistake(_pairs(lambda query, key: query <= key),
+                ("行列反了：行是谁在看，列是看谁；粗的看不见细的。",
+                 "Rows and columns are swapped: the row looks, the column is looked at, and the coarse do not see "
+                 "the fine.")),
+        Mistake(lambda lengths: torch.ones_like(_allowed(lengths)),
+                ("谁都看得见谁，答案就泄露了：细尺度的输入里含有粗尺度的 token。",
+                 "Everybody sees everybody, which gives the answer away: the finer inputs contain the coarser "
+                 "tokens.")),
+        Mistake(_pairs(lambda query, key: query == key),
+                ("各尺度互不相见：更粗的尺度也要看得见，不然它们白写了。",
+                 "No scale sees another. The coarser ones must be visible, or they were written for nothing.")),
+        Mistake(_pairs(lambda query, key: (query == key) | (query == key + 1)),
+                ("只看得见前一个尺度：要看得见所有更粗的。",
+                 "Only the scale just before is visible; all the coarser ones should be.")),
+        Mistake(_pairs(lambda query, key: query < key),
+                ("真假反了：True 表示看得见。有的库用 True 表示遮住，这里不是。",
+                 "True and false are swapped: here True means visible. Some libraries use True for hidden.")),
+        Mistake(_as_scores,
+                ("这是加在分数上的写法（0 和 −∞），意思对；这里要的是 True 和 False。",
+                 "That is the form which is added to the scores (0 and −∞). The idea is right; what is wanted here "
+                 "is True and False.")),
+        Mistake(lambda lengths: torch.arange(len(lengths))[:, None] >= torch.arange(len(lengths)),
+                ("一个尺度一行；要一个 token 一行：第 k 个尺度占 lengths[k] 行。",
+                 "That is one row a scale; make it one row a token: scale k has lengths[k] of them.")),
+    ])
+
+guidance = Exercise(
+    "07.guidance",
+    title=("引导：随尺度变强", "Guidance that grows with the scale"),
+    reference=guide,
+    cases=_steps,
+    compare=_same_choice,
+    hints=[
+        ("先算 t：scale 为 0 时是 0，为 num_scales − 1 时是 guidance，中间一条直线。",
+         "First t: 0 at scale 0, guidance at scale num_scales − 1, a straight line between."),
+        ("从“没有类别”走到“有类别”，再往前走 t 倍。",
+         "Go from “no class” to “class”, and then t times as far again."),
+    ],
+    mistakes=[
+        Mistake(_mixed(lambda strength, scale, scales: strength),
+                ("没有斜坡：t 从第一个尺度的 0 线性升到最后一个尺度的 guidance。",
+                 "There is no ramp: t rises from 0 at the first scale to guidance at the last.")),
+        Mistake(_mixed(lambda strength, scale, scales: strength * scale / scales),
+                ("最后一个尺度还没到 guidance：k 从 0 数到 S − 1，所以要除以 S − 1。",
+                 "The last scale does not reach guidance: k counts from 0 to S − 1, so divide by S − 1.")),
+        Mistake(_mixed(lambda strength, scale, scales: strength * (scale + 1) / scales),
+                ("第一个尺度已经有引导了：k = 0 时 t 应该是 0。",
+                 "The first scale is guided already: at k = 0, t should be 0.")),
+        Mistake(_mixed(lambda strength, scale, scales: strength * (1 - scale / (scales - 1))),
+                ("斜坡反了：越细越强，不是越粗越强。", "The ramp is upside down: the finer, the stronger.")),
+        Mistake(lambda with_class, without, *rest: guide(without, with_class, *rest),
+                ("两个调换了：要离开“没有类别”，走向有类别的一边。",
+                 "The two are swapped: one moves away from “no class”, towards the class.")),
+        Mistake(_mixed(_ramp, lambda a, b, t: b + t * (a - b)),
+                ("这里 t = 0 给出的是没有类别的模型。约定不同：有的库写 b + t(a − b)，这里 t = 0 就是有类别的模型。",
+                 "Here t = 0 gives the model without a class. Conventions differ: some libraries write b + t(a − b); "
+                 "ours at t = 0 is the conditional model.")),
+        Mistake(_mixed(_ramp, lambda a, b, t: (1 + t) * a + t * b),
+                ("符号错了：没有类别的那份要减去。", "The sign is wrong: the part without a class is subtracted.")),
+        Mistake(_mixed(_ramp, lambda a, b, t: (1 - t) * a + t * b),
+                ("这是在两者之间插值；引导要走到有类别的外面去：(1 + t)a − tb。",
+                 "That interpolates between the two; guidance goes beyond the conditional one: (1 + t)a − tb.")),
+        Mistake(_mixed(_ramp, lambda a, b, t: (1 + t) * a - b),
+                ("减去的那份也要乘 t，不然 t = 0 时不等于有类别的模型。",
+                 "What is subtracted must be multiplied by t too, or t = 0 is not the conditional model.")),
+        Mistake(_mixed(_ramp, lambda a, b, t: (1 + t) * a.softmax(dim=-1) - t * b.softmax(dim=-1)),
+                ("混的是概率；引导混的是 logits，softmax 在后面。",
+                 "You mix probabilities; guidance mixes logits, and softmax comes later.")),
+    ])
+
+top_p = Exercise(
+    "07.top_p",
+    title=("top-p：合起来够 p 的最少几个", "top-p: the fewest codes that hold p"),
+    reference=lambda logits, p: keep_top(logits, top_p=p),
+    cases=_rows,
+    compare=_same_choice,
+    hints=[
+        ("手算一行：概率 0.5、0.3、0.2，p = 0.6。留下哪几个？为什么第二个也要留？",
+         "One row by hand: probabilities 0.5, 0.3, 0.2 and p = 0.6. Which stay? Why the second, too?"),
+        ("一个码字留下，当且仅当比它更可能的那些合起来还不到 p。",
+         "A code stays if, and only if, those likelier than it hold less than p together."),
+        ("降序排、cumsum、减去自己：就是“更可能的那些”。再用 scatter 放回原处，masked_fill 填 −∞。",
+         "Sort descending, cumsum, subtract one's own: “those likelier”. Put it back with scatter, masked_fill −∞."),
+    ],
+    mistakes=[
+        Mistake(lambda logits, p: _in_order(logits, lambda each, total: total > p),
+                ("越过 p 的那一个也要留，不然合起来不到 p；第一个就超过 p 时，一个也不剩了。看它之前的和。",
+                 "The code that crosses p must stay, or they hold less than p; where the first is more than p, none "
+                 "is left. Look at the sum before it.")),
+        Mistake(lambda logits, p: _in_order(logits, lambda each, total: total - each >= p, descending=False),
+                ("从最不可能的一头数起了：先按概率从大到小排。",
+                 "You count from the unlikely end: sort by probability, largest first.")),
+        Mistake(lambda logits, p: _in_order(logits, lambda each, total: total - each >= p, back=False),
+                ("遮住的位置是排序之后的位置：要用 scatter 或 gather 放回原来的码字上。",
+                 "What you hide are places in sorted order: put them back on their codes (scatter, or gather).")),
+        Mistake(lambda logits, p: _in_order(
+            logits, lambda each, total: total - each >= p, scores=lambda logits: logits),
+                ("累加的是 logits；先做 softmax，概率才能累加。",
+                 "You add up logits; apply softmax first: it is probabilities that add up.")),
+        Mistake(_as_many_of_k,
+                ("这是 top-k，每行留一样多；top-p 每行留多少，看这一行有多拿得准。",
+                 "That is top-k, as many in every row; how many top-p keeps depends on how sure the row is.")),
+        Mistake(lambda logits, p: _forbid(logits, logits.softmax(dim=-1) < p * logits.softmax(dim=-1).amax(
+            dim=-1, keepdim=True)),
+                ("这是 min-p：和最可能的那个比。top-p 看的是合起来有多少。",
+                 "That is min-p, which compares with the likeliest code; top-p looks at the sum.")),
+        Mistake(lambda logits, p: _forbid(logits, logits.softmax(dim=-1) < 1 - p),
+                ("拿每一个的概率和 1 − p 比；要比的是从大到小累加的和。",
+                 "You compare each probability with 1 − p; compare the sum, added up from the largest.")),
+        Mistake(lambda logits, p: keep_top(logits, top_p=p).softmax(dim=-1),
+                ("返回的是概率；这里要 logits，留下的不变，其余变成 −∞。",
+                 "You return probabilities; return logits: what stays is unchanged, the rest is −∞.")),
+        Mistake(lambda logits, p: logits.masked_fill(keep_top(logits, top_p=p).isinf(), 0.0),
+                ("遮住的变成 0 了：logit 为 0 并不是不可能，−∞ 才是。",
+                 "The hidden ones became 0: a logit of 0 is not impossible, −∞ is.")),
+        Mistake(_first_rows_set,
+                ("每一行都用了第一行留下的那些：每行要单独排序、单独数。",
+                 "Every row uses what the first row keeps: sort and count each row by itself.")),
+    ])
