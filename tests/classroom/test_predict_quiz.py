@@ -26,43 +26,59 @@ def test_a_prediction_is_committed_once():
         Predict(QUESTION, OPTIONS).committed = "Euclid"
 
 
-def test_reveal_without_a_prediction_shows_the_truth_kindly():
+def test_the_truth_and_its_reason_stand_inside_a_closed_details():
     html = Predict(QUESTION, OPTIONS).reveal_html(1, BECAUSE)
-    assert words(html, "zh")[:2] == ["实际：", "余弦"] and words(html, "en")[:2] == ["In truth:", "cosine"]
-    assert "that is fine" in html and "✓" not in html and "≠" not in html
-    assert words(html, "en")[-1] == "Its x² &lt; 1."
-
-
-def test_reveal_shows_the_prediction_beside_the_truth():
-    ask = Predict(QUESTION, OPTIONS)
-    ask.committed = 2
-    html = ask.reveal_html(1, BECAUSE)
-    assert words(html, "en")[:4] == ["Your prediction:", "dot", "In truth:", "cosine"] and "≠" in html
-    assert words(html, "zh")[:4] == ["你的预测：", "点积", "实际：", "余弦"]
-    html = ask.reveal_html(2, BECAUSE)
-    assert "✓" in html and "≠" not in html
+    inside = re.fullmatch("<details ([^>]*)><summary>.*?</summary>(.*)</details>", html)
+    assert "open" not in re.sub('ontoggle="[^"]*"', "", inside[1])
+    assert words(inside[2], "zh")[:2] == ["答案：", "余弦"] and words(inside[2], "en")[:2] == ["Answer:", "cosine"]
+    assert "that is fine" in inside[2] and "✓" not in html and "≠" not in html
+    assert words(inside[2], "en")[-1] == "Its x² &lt; 1." and 'data-truth="1"' in inside[2]
 
 
 def test_a_number_is_revealed_with_its_unit():
-    ask = Predict(QUESTION, minimum=0, maximum=512, unit=("个码字", "codes"))
-    ask.committed = 252.0
-    assert words(ask.reveal_html(252, BECAUSE), "zh")[1] == "252 个码字"
-    html = ask.reveal_html(131072.25, BECAUSE)
-    assert words(html, "en")[:4] == ["Your prediction:", "252 codes", "In truth:", "131072 codes"] and "≠" in html
+    html = Predict(QUESTION, minimum=0, maximum=200_000, unit=("个码字", "codes")).reveal_html(131072.25, BECAUSE)
+    assert "131072 个码字" in words(html, "zh") and "131072 codes" in words(html, "en")
+    assert 'data-truth="131072"' in html  # as the page compares: six digits
 
 
-def test_reveal_displays_the_same_text_whatever_was_committed(monkeypatch):
+def displayed(monkeypatch):
     shown = []
     monkeypatch.setattr(predict, "display", lambda data, raw: shown.append(data))
-    ask = Predict(QUESTION, OPTIONS)
-    assert ask.reveal(1, BECAUSE) is None
-    ask.committed = 0
-    ask.reveal(1, BECAUSE)
-    assert shown[0]["text/plain"] == shown[1]["text/plain"] == " ".join(BECAUSE)
-    assert shown[0]["text/html"] != shown[1]["text/html"]
-    for truth in (3, -1, 0.5):
-        with pytest.raises(ValueError, match="index of one of 3 options"):
-            ask.reveal(truth, BECAUSE)
+    return shown
+
+
+def test_what_is_held_and_revealed_is_open_once_answered_or_shown(monkeypatch):
+    shown = displayed(monkeypatch)
+    for answer, opened in ({}, False), ({"committed": 0}, True), ({"shown": True}, True):
+        ask = Predict(QUESTION, OPTIONS)
+        for name, value in answer.items():
+            setattr(ask, name, value)
+        assert ask.hold() is None and ask.reveal(1, BECAUSE) is None
+        for data in shown[-2:]:
+            assert bool(re.match("<details [^>]* open>", data["text/html"])) == opened
+    closed, committed = shown[:2], shown[2:4]
+    for before, after in zip(closed, committed, strict=True):  # nothing else tells what was committed
+        assert after["text/html"].replace(" open>", ">", 1) == before["text/html"]
+        assert after["text/plain"] == before["text/plain"]
+    assert shown[1]["text/plain"] == " ".join(BECAUSE)
+    assert not any(word in shown[0]["text/html"] + shown[0]["text/plain"] for word in ("cosine", "x²"))
+
+
+def test_answers_are_known_by_their_question_alone(monkeypatch):
+    shown = displayed(monkeypatch)
+    for question, options in ((QUESTION, OPTIONS), (QUESTION, OPTIONS[:2]), (BECAUSE, OPTIONS)):
+        ask = Predict(question, options)
+        ask.hold()
+        ask.reveal(1, BECAUSE)
+        assert all(ask.setup["key"] in data["text/html"] for data in shown[-2:])
+    keys = [re.search(r"vq-to-[0-9a-f]{8}", data["text/html"])[0] for data in shown]
+    assert keys[0] == keys[1] == keys[2] == keys[3] != keys[4] == keys[5]
+
+
+@pytest.mark.parametrize("truth", [3, -1, 0.5])
+def test_the_truth_is_one_of_the_options(truth):
+    with pytest.raises(ValueError, match="index of one of 3 options"):
+        Predict(QUESTION, OPTIONS).reveal(truth, BECAUSE)
 
 
 @pytest.mark.parametrize("bad", [

@@ -155,6 +155,6 @@ def test_a_long_lesson_is_named():
         return checks.length_problems(notebook_of(*[new_code_cell(source, metadata=metadata) for _ in range(number)]))
 
     assert problems(59, "x = 1\n\n") == []
-    assert problems(1, "x = 1\n" * 60) == ["60 visible lines of code, expected fewer than 60"]
+    assert problems(1, "x = 1\n" * 90) == ["90 visible lines of code, expected fewer than 90"]
     assert problems(60, "x = 1\n" * 9, jupyter={"source_hidden": True}) == []
     assert problems(61, "x = 1\n", jupyter={"source_hidden": True}) == ["61 cells, expected at most 60"]

@@ -6,7 +6,8 @@ from vqlab.classroom.explorer import PictureExplorer, Slider
 from vqlab.classroom.figures import COLOURS, STYLE, draw_images, png, show, styled
 from vqlab.classroom.font import missing_glyphs
 from vqlab.classroom.glossary import GLOSSARY, Term
-from vqlab.classroom.language import Text, bilingual, language_switch, start
+from vqlab.classroom.language import Text, bilingual, language_switch
+from vqlab.classroom.opening import start
 from vqlab.classroom.predict import Predict
 from vqlab.classroom.quiz import Option, Question, Quiz
 from vqlab.classroom.training import TrainingPanel

@@ -7,10 +7,6 @@ and slides. Where it is missing (GitHub), both languages show.
 
 from html import escape
 
-from IPython.display import display
-
-from vqlab.classroom.figures import use_style
-
 Text = tuple[str, str]  # Chinese, English
 
 # Unchecked radio buttons must hide nothing: every rule starts at the notebook that holds the checked one,
@@ -43,10 +39,17 @@ onkeydown="event.stopPropagation()" onkeypress="event.stopPropagation()">
 
 
 class LanguageSwitch:
-    """What `language_switch` returns: shows itself as HTML, and always prints the same."""
+    """What `language_switch` returns: shows itself as HTML, and always prints the same.
+
+    Args:
+        more: HTML to stand beside it, in the same output.
+    """
+
+    def __init__(self, more: str = ""):
+        self.more = more
 
     def _repr_html_(self) -> str:
-        return _SWITCH
+        return _SWITCH + self.more
 
     def __repr__(self) -> str:
         return "语言 language: 中文 · English · 双语 both"
@@ -79,9 +82,3 @@ def lines(zh: str, en: str) -> str:
     '<div lang="zh">码本</div><div lang="en">codebook</div>'
     """
     return f'<div lang="zh">{escape(zh)}</div><div lang="en">{escape(en)}</div>'
-
-
-def start() -> None:
-    """Open a lesson: register the font, apply the figures' style, show the language switch."""
-    use_style()
-    display(language_switch())

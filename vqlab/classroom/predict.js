@@ -2,6 +2,61 @@ import { element, span, widgetRoot } from "./widget.js";
 
 let predictions = 0; // so that the radio buttons of two predictions are two groups
 
+// The answers to a prediction stand in other cells, in `<details class="vq-answer KEY">`. This opens those of its own
+// notebook once it is committed or one of them was opened, also those that a cell run again puts there anew, and writes
+// the prediction beside the truth. `said(value)` is the value as a pair of texts. Returns what is to be called when the
+// prediction changes, and what ends it.
+function answersOf(model, root, said) {
+  const { key, options } = model.get("setup");
+  const opened = new WeakSet(); // whoever folds one again is left alone
+  let notebook = null;
+
+  const compare = (truth, committed) => {
+    if (truth.querySelector(".vq-yours")) return;
+    const right = options.length ? committed === Number(truth.dataset.truth)
+      : Number(committed.toPrecision(6)) === Number(truth.dataset.truth);
+    truth.prepend(element("div", { class: "vq-yours" }, ["你的预测：", "Your prediction:"], " ",
+      element("strong", {}, said(committed))));
+    truth.querySelector(".vq-verdict").replaceChildren(right ? span("✓ 你猜中了。", "✓ As you predicted.")
+      : span("≠ 和你猜的不一样，想一想为什么。", "≠ Not as you predicted: think about why."));
+  };
+  const update = () => {
+    const committed = model.get("committed");
+    if (!notebook || (committed === null && !model.get("shown"))) return;
+    for (const answer of notebook.querySelectorAll(`details.${key}`)) {
+      if (!opened.has(answer)) answer.open = true;
+      opened.add(answer);
+      if (committed === null) continue;
+      for (const truth of answer.querySelectorAll(".vq-truth[data-truth]")) compare(truth, committed);
+    }
+  };
+  const toggled = ({ target }) => {
+    if (!target.open || !target.matches(`details.${key}`) || model.get("shown")) return;
+    model.set("shown", true);
+    model.save_changes();
+    update();
+  };
+  const changes = new MutationObserver(update);
+  const leave = () => {
+    changes.disconnect();
+    notebook?.removeEventListener("toggle", toggled, true);
+  };
+  const attached = new ResizeObserver(() => { // a widget is made first and put into the page later
+    const around = root.closest(".jp-Notebook");
+    if (!around || around === notebook) return;
+    leave();
+    notebook = around;
+    notebook.addEventListener("toggle", toggled, true); // it does not bubble
+    changes.observe(notebook, { childList: true, subtree: true });
+    update();
+  });
+  attached.observe(root);
+  return [update, () => {
+    attached.disconnect();
+    leave();
+  }];
+}
+
 function render({ model, el }) {
   const { question, options, minimum, maximum, step, unit } = model.get("setup");
   const root = widgetRoot(el);
@@ -18,6 +73,10 @@ function render({ model, el }) {
   root.setAttribute("role", "group");
   root.setAttribute("aria-label", question.join(" "));
   root.append(title, ...choices, element("div", { class: "vq-row" }, commit, status));
+
+  const said = (value) => (options.length ? options[value]
+    : unit.map((name) => `${Number(value.toPrecision(6))} ${name}`.trim()));
+  const [updateAnswers, leaveAnswers] = answersOf(model, root, said);
 
   const chosen = () => {
     if (options.length) {
@@ -36,6 +95,7 @@ function render({ model, el }) {
     commit.hidden = locked;
     root.classList.toggle("vq-locked", locked);
     if (locked) status.replaceChildren(span("✓ 已提交。往下看答案。", "✓ Committed. The answer is below."));
+    updateAnswers();
   };
   const submit = () => {
     if (model.get("committed") !== null) return;
@@ -55,7 +115,12 @@ function render({ model, el }) {
   }
   draw();
   model.on("change:committed", draw); // another view of the same prediction
-  return () => model.off("change:committed", draw);
+  model.on("change:shown", updateAnswers);
+  return () => {
+    model.off("change:committed", draw);
+    model.off("change:shown", updateAnswers);
+    leaveAnswers();
+  };
 }
 
 export default { render };

@@ -6,6 +6,7 @@ from html import escape
 import traitlets
 from IPython.display import display
 
+from vqlab.classroom.answer import answer_html, answer_key
 from vqlab.classroom.figures import COLOURS
 from vqlab.classroom.language import Text, bilingual, lines
 from vqlab.classroom.widget import TextWidget
@@ -15,7 +16,8 @@ class Predict(TextWidget):
     """A question, answered by choosing an option or by typing a number, once.
 
     The widget reveals nothing. Once committed, ``committed`` holds the option's index or the number and stays
-    as it is; `reveal`, in a later cell, shows it beside the truth. "Run all" passes with nothing committed.
+    as it is. What later cells show after `hold`, and what `reveal` says, stays hidden until then, or until the
+    learner asks to be shown the answer; "Run all" passes with nothing committed.
 
     Args:
         question: (Chinese, English).
@@ -32,6 +34,7 @@ class Predict(TextWidget):
     script = "predict.js"
     setup = traitlets.Dict().tag(sync=True)
     committed = traitlets.Float(None, allow_none=True).tag(sync=True)
+    shown = traitlets.Bool(False).tag(sync=True)  # the learner has opened the answer
 
     def __init__(self, question: Text, options: Sequence[Text] = (), *, minimum: float | None = None,
                  maximum: float | None = None, step: float = 1, unit: Text = ("", "")):
@@ -44,14 +47,18 @@ class Predict(TextWidget):
         self.alt_zh, self.alt_en = f"先猜一猜：{question[0]}", f"Predict first: {question[1]}"
         super().__init__()
         self.setup = {"question": question, "options": self.options, "minimum": minimum, "maximum": maximum,
-                      "step": step, "unit": unit}
+                      "step": step, "unit": unit, "key": answer_key(question)}
 
     @traitlets.validate("committed")
     def _once(self, proposal):
         return proposal.value if self.committed is None else self.committed
 
+    def hold(self) -> None:
+        """Hide what this cell shows from here on until the question is answered: for a cell's first line."""
+        display({"text/html": self._hidden(), "text/plain": "▸ 答案 answer"}, raw=True)
+
     def reveal(self, truth: float, because: Text) -> None:
-        """Display the truth, the learner's prediction beside it, and why it is so.
+        """Display, hidden as by `hold`, the truth and why it is so; the page adds the learner's prediction.
 
         Args:
             truth: the index of the right option, or the number.
@@ -65,19 +72,17 @@ class Predict(TextWidget):
         display({"text/html": self.reveal_html(truth, because), "text/plain": " ".join(because)}, raw=True)
 
     def reveal_html(self, truth: float, because: Text) -> str:
-        """Return what `reveal` displays."""
-        rows = [(("实际：", "In truth:"), self._said(truth))]
-        if self.committed is None:
-            symbol, verdict = "○", ("这次没有提交预测，没关系。下次先猜再看，记得更牢。",
-                                    "No prediction this time, and that is fine. What one guesses first stays longer.")
-        else:
-            rows.insert(0, (("你的预测：", "Your prediction:"), self._said(self.committed)))
-            symbol, verdict = "≠", ("和你猜的不一样，想一想为什么。", "Not as you predicted: think about why.")
-            if self._said(self.committed) == self._said(truth):
-                symbol, verdict = "✓", ("你猜中了。", "As you predicted.")
-        return (f'<div style="border-left:6px solid {COLOURS["data"]};padding:2px 12px;margin:2px">' + "".join(
-            f"<div>{bilingual(*label)} <strong>{bilingual(*said)}</strong></div>" for label, said in rows)
-            + lines(*(f"{symbol} {text}" for text in verdict)) + lines(*because) + "</div>")
+        """Return what `reveal` displays: the same whatever was committed, which the page itself adds."""
+        verdict = ("○ 这次没有提交预测，没关系。下次先猜再看，记得更牢。",
+                   "○ No prediction this time, and that is fine. What you guess first, you remember longer.")
+        return self._hidden(
+            f'<div class="vq-truth" data-truth="{truth:.6g}" style="border-left:6px solid {COLOURS["data"]};'
+            f'padding:2px 12px;margin:2px"><div>{bilingual("答案：", "Answer:")} '
+            f'<strong>{bilingual(*self._said(truth))}</strong></div>'
+            f'<div class="vq-verdict">{lines(*verdict)}</div>{lines(*because)}</div>')
+
+    def _hidden(self, reason: str = "") -> str:
+        return answer_html(self.question, reason, shown=self.shown or self.committed is not None)
 
     def _said(self, value) -> Text:
         """An option's text, or the number with its unit."""
