@@ -62,7 +62,7 @@ def test_answer_does_not_depend_on_the_chunks(monkeypatch):
     z, codebook = random_vectors(0, 300, 8), random_vectors(1, 40, 8)
     codebook[20:] = codebook[:20]  # every nearest code is a tie: the short list has two entries a row
     whole = nearest_code(z, codebook)
-    monkeypatch.setattr("vqlab.codebook._CHUNK", 64)
+    monkeypatch.setattr("vqlab.codebook._CHUNK", {"cpu": 64})
     assert torch.equal(nearest_code(z, codebook), whole)
     assert whole.max() < 20
 
