@@ -117,12 +117,15 @@ def _check(z: Tensor, codebook: Tensor) -> None:
 
 def _settle(z: Tensor, codebook: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     """(n,) int64: for each row of z the nearest of its short-listed codes, the pairs (rows, columns), in float64."""
-    pairs = max(1, _CHUNK["cpu"] // 8 // z.shape[1])
-    distances = torch.cat([(z[r].double() - codebook[c].double()).square().sum(dim=1)
-                           for r, c in zip(rows.split(pairs), columns.split(pairs), strict=True)])
-    nearest = distances.new_full((len(z),), torch.inf).scatter_reduce_(0, rows, distances, "amin")
+    distances = torch.empty(len(rows), dtype=torch.float64, device=z.device)
+    step = max(1, _CHUNK["cpu"] // 8 // z.shape[1])
+    for pairs in (slice(start, start + step) for start in range(0, len(rows), step)):
+        distances[pairs] = (z[rows[pairs]].double() - codebook[columns[pairs]].double()).square().sum(dim=1)
+    # the functions, not the methods of the same name, which torch.compile cannot trace
+    nearest = torch.scatter_reduce(distances.new_full((len(z),), torch.inf), 0, rows, distances, "amin")
     tied = distances == nearest[rows]
-    return columns.new_full((len(z),), len(codebook)).scatter_reduce_(0, rows[tied], columns[tied], "amin")
+    none = columns.new_full((len(z),), len(codebook))
+    return torch.scatter_reduce(none, 0, rows[tied], columns[tied], "amin")
 
 
 @torch.no_grad()
