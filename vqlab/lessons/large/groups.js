@@ -46,16 +46,16 @@ function render({ model, el }) {
       draw();
     }),
     canvas, numbers, element("p", { class: "vq-legend" }, [
-      "点：到每个码字的距离²。绿色短横：各组的最小值。朱红虚线：最小值，加上舍入的界。斜线橙底：要打开的组。",
-      "Dots: squared distance to each code. Green bars: each group's minimum. Dashed vermilion: the best, and best plus "
+      "点：到每个码字的距离²（只画近的三成）。绿色短横：各组的最小值。朱红虚线：最小值，加上舍入的界。斜线橙底：要打开的组。",
+      "Dots: squared distance to each code (the nearest three tenths). Green bars: each group's minimum. Dashed vermilion: the best, and best plus "
       + "bound. Hatched orange: the groups to open."]));
 
   const draw = () => {
     const row = Array.from(all.subarray(state.vector * codes, (state.vector + 1) * codes));
     const groups = 2 ** state.power;
     const size = codes / groups;
-    const highest = Math.max(...row);
-    const slack = state.slack * 0.25 * highest;
+    const highest = [...row].sort((a, b) => a - b)[Math.floor(0.3 * codes)]; // the lower third: there it is decided
+    const slack = state.slack * 0.5 * highest;
     const { minima, best, opened, candidates, winner, work } = twoLevels(row, groups, slack);
     const count = opened.filter(Boolean).length;
     const entry = (label, value) => element("div", {}, element("dt", {}, label), element("dd", {}, value));
@@ -103,6 +103,7 @@ function render({ model, el }) {
     context.stroke();
     context.globalAlpha = 1;
     row.forEach((score, code) => {
+      if (score > highest) return;
       context.fillStyle = score <= best + slack ? "#d55e00" : theme.text;
       context.globalAlpha = score <= best + slack ? 1 : opened[Math.floor(code / size)] ? 0.8 : 0.3;
       context.fillRect(x(code + 0.5) - 1.2, y(score) - 1.2, 2.4, 2.4);
@@ -112,6 +113,7 @@ function render({ model, el }) {
     context.lineWidth = 2.5;
     context.beginPath();
     minima.forEach((minimum, g) => {
+      if (minimum > highest) return;
       context.moveTo(x(g * size), y(minimum));
       context.lineTo(x((g + 1) * size), y(minimum));
     });

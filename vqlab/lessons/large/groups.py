@@ -33,8 +33,13 @@ def slow_work(scores: Tensor, groups: int, slack: float = 0.0) -> int:
     return groups + int(opened_groups(scores, groups, slack).sum()) * (len(scores) // groups)
 
 
+def shown_height(row: Tensor) -> float:
+    """How far up the row is drawn: to its lower third, where it is decided who wins."""
+    return row.quantile(0.3).item()
+
+
 class GroupedRow(LessonWidget):
-    """One vector's scores as a row of groups; the slider chooses how many, and how wide the rounding bound is.
+    """One vector's scores as a row of groups; sliders choose how many, and how wide the rounding bound is.
 
     Args:
         z: (N, D) vectors to choose from.
@@ -44,9 +49,9 @@ class GroupedRow(LessonWidget):
     script = "groups.js"
     setup = traitlets.Dict().tag(sync=True)
     scores = binary()  # (N, K) float32 squared distances
-    alt_zh = ("一个向量到 1024 个码字的距离画成一排点，竖线把它们分成 32 组，短横是各组的最小值。"
+    alt_zh = ("一个向量到各个码字的距离画成一排点（只画近的），分成若干组，短横是各组的最小值。"
               "只有一组的最小值碰到最低线，只打开这一组。")
-    alt_en = ("One vector's distances to 1024 codes as a row of dots; vertical lines part them into 32 groups, short "
+    alt_en = ("One vector's distances to the codes as a row of dots (the near ones only), parted into groups; short "
               "bars are the groups' minima. Only one minimum touches the lowest line, and only that group is opened.")
 
     def __init__(self, z: Tensor, codebook: Tensor):
@@ -63,10 +68,10 @@ class GroupedRow(LessonWidget):
         opened = opened_groups(row, groups)
         ax.scatter(np.arange(len(row)), row, s=3, color=COLOURS["dead"])
         for group in opened.nonzero()[:, 0].tolist():
-            ax.axvspan(group * size, (group + 1) * size, color=COLOURS["z_e"], alpha=0.3, hatch="//")
+            ax.axvspan(group * size, (group + 1) * size, facecolor="none", edgecolor=COLOURS["z_e"], hatch="//")
         ax.hlines(row.view(groups, -1).amin(dim=1), np.arange(groups) * size, (np.arange(groups) + 1) * size,
                   color=COLOURS["codes"])
         ax.axhline(row.min().item(), color=COLOURS["wrong"], linestyle="--", linewidth=1.2)
-        ax.set(xlabel=f"码字 code, {groups} × {size}", ylabel="距离² distance²", xlim=(0, len(row)), ylim=0,
-               xticks=range(0, len(row) + 1, 4 * size))
+        ax.set(xlabel=f"码字 code, {groups} × {size}", ylabel="距离² distance²", xlim=(0, len(row)),
+               ylim=(0, shown_height(row)), xticks=range(0, len(row) + 1, 4 * size))
         return fig

@@ -19,13 +19,16 @@ def inverted_lists(codes: Tensor, num_cells: int, *, seed: int = 0) -> tuple[Ten
     """Sort codes (K, D) into cells, each code to its nearest centre.
 
     Returns:
-        The centres (C, D), k-means of a sample of the codes, and for each cell the indices of its codes.
+        The centres (C, D), k-means of a sample of the codes, and for each cell the indices of its codes; a cell
+        that no code fell into is left out.
 
     Source: Jégou, Douze and Schmid (2011), doi 10.1109/TPAMI.2010.57; as in FAISS, `IndexIVFFlat`.
     """
     centres = kmeans(codes[:SAMPLE], num_cells, 5, generator=torch.Generator().manual_seed(seed))
     cell = nearest_code(codes, centres)
-    return centres, list(cell.argsort(stable=True).split(torch.bincount(cell, minlength=num_cells).tolist()))
+    counts = torch.bincount(cell, minlength=num_cells)
+    lists = cell.argsort(stable=True).split(counts.tolist())
+    return centres[counts > 0], [each for each in lists if len(each)]
 
 
 def recall(found: Tensor, z: Tensor, codes: Tensor, nearest: Tensor) -> float:
@@ -47,10 +50,10 @@ def draw_recall(compared: list[float], recalls: dict[str, list[float]], probes: 
     for (label, values), colour, marker in zip(recalls.items(), ("codes", "wrong"), "os", strict=False):
         ax.plot(probes, [100 * value for value in values], marker=marker, color=COLOURS[colour], label=label)
     for x, share, value in zip(probes, compared, next(iter(recalls.values())), strict=True):
-        ax.annotate(f"{100 * share:.1f} %", (x, 100 * value), xytext=(0, -15), textcoords="offset points",
+        ax.annotate(f"{100 * share:.1f} %", (x, 100 * value), xytext=(0, 7), textcoords="offset points",
                     ha="center", fontsize=9)
     ax.set(xscale="log", xticks=probes, xticklabels=probes, xlabel="搜几个格 cells searched", ylabel="找对 found (%)",
-           ylim=(0, 107))
+           ylim=(0, 115))
     ax.minorticks_off()
     ax.legend(loc="lower right", fontsize=9)
     return ax

@@ -75,10 +75,10 @@ class MatrixMemory(LessonWidget):
         labels = [f"{zh}" if zh == en else f"{zh.partition(' ')[0]} {en}" for zh, en in PARTS.values()]
         bars = ax.barh(labels, list(memory.values()), color="white", edgecolor=COLOURS["data"], hatch="//")
         ax.bar_label(bars, [bytes_said(value) for value in memory.values()], padding=3)
-        for size, zh, en in MACHINES:
+        for row, (size, zh, en) in enumerate(MACHINES):
             ax.axvline(size, color=COLOURS["wrong"], linestyle="--", linewidth=1.2)
-            ax.text(size, -0.9, zh if zh == en else f"{zh}\n{en}", ha="center", va="bottom", fontsize=8)
-        ax.set(xscale="log", xlim=(2**10, 2**46),
+            ax.text(1.3 * size, row, zh if zh == en else f"{zh} {en}", va="center", fontsize=9)
+        ax.set(xscale="log", xlim=(2**10, 2**48),
                xlabel=f"字节 bytes, N = {self.n}, K = {self.k}, D = {self.d}, float32")
         ax.invert_yaxis()
         ax.grid(axis="y", visible=False)

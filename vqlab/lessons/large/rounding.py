@@ -10,7 +10,7 @@ from torch import Tensor
 from vqlab.classroom.figures import COLOURS
 
 LINES = {"fp32": ("s", "-", "data"), "fp16": ("o", "-", "z_e"), "bf16": ("^", "-", "wrong")}
-ROWS = 256
+ROWS = 64  # scores of that many vectors at once
 
 
 def search_in(dtype: torch.dtype, z: Tensor, codebook: Tensor) -> Tensor:

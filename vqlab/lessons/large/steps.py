@@ -12,7 +12,6 @@ from torch import Tensor
 from vqlab.classroom.cost import seconds_in_turn
 from vqlab.classroom.figures import COLOURS
 from vqlab.classroom.widget import LessonWidget
-from vqlab.codebook import nearest_code
 
 SIZES = (256, 1024, 4096, 16384)  # K
 DIMS = (4, 16, 64)  # D
@@ -43,16 +42,6 @@ def step_times(steps: Mapping[str, Callable[[Tensor], Any]], num_codes: int, dim
     seconds = seconds_in_turn({PRODUCT: product, **{name: partial(step, scores) for name, step in steps.items()}},
                               repeats)
     return {name: each / seconds[PRODUCT] for name, each in seconds.items()}
-
-
-def search_times(searches: Mapping[str, Callable[[Tensor, Tensor], Tensor]], n: int, k: int, d: int, *,
-                 device: torch.device | str = "cpu", repeats: int = 5) -> dict[str, float]:
-    """Whole searches (z, codebook) -> indices, as multiples of `nearest_code`'s time on the same random vectors."""
-    generator = torch.Generator().manual_seed(0)
-    z, codebook = (torch.randn(rows, d, generator=generator).to(device) for rows in (n, k))
-    calls = {name: partial(search, z, codebook) for name, search in searches.items()}
-    seconds = seconds_in_turn({"nearest_code": partial(nearest_code, z, codebook), **calls}, repeats)
-    return {name: each / seconds["nearest_code"] for name, each in seconds.items()}
 
 
 class StepTimes(LessonWidget):

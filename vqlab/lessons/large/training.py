@@ -47,7 +47,7 @@ def learn(rank: int = 0, world_size: int = 1) -> Tensor:
     grouped = dist.is_available() and dist.is_initialized()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(rank if grouped else 0)
-        codebook = EMACodebook(CODES, 3, kmeans_start=True, restart_below=0.1, decay=0.9)
+        codebook = EMACodebook(CODES, 3, kmeans_start=True, restart_below=0.3, decay=0.9)
         history = []
         for step in range(STEPS):
             share = batch_of_colours(step).chunk(world_size)[rank]
