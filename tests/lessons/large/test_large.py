@@ -196,8 +196,8 @@ def test_figures_draw_what_they_are_given():
     plt.close("all")
 
 
-@pytest.mark.parametrize("make", [MatrixMemory, lambda: GroupedRow(cat_vectors(2), patch_codes(64)),
-                                  lambda: CellSearch(patch_codes(100)[:, :2], 4)])
+@pytest.mark.parametrize("make", [MatrixMemory, lambda: GroupedRow(randn(2, 3), randn(64, 3)),
+                                  lambda: CellSearch(randn(100, 2).tanh(), 4)])
 def test_saved_pictures_are_the_same_every_time(make):
     first, second = make(), make()
     assert first.picture()[:4] == b"\x89PNG" and first.picture() == second.picture()

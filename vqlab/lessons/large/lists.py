@@ -84,9 +84,10 @@ class CellSearch(LessonWidget):
             "alt": f"{self.alt_zh} {self.alt_en}"})
 
     def missed_query(self) -> list[float]:
-        """The first point of a grid whose own cell lacks its nearest code by far: where the widget starts."""
-        at = torch.linspace(-0.8, 0.8, 33)
+        """The point of a grid, near some code as data are, that loses most in its own cell: where one starts."""
+        at = torch.linspace(-0.8, 0.8, 65)
         grid = torch.cartesian_prod(at, at)
+        grid = grid[torch.cdist(grid, self.codes).amin(dim=1) < 0.1]
         cell = nearest_code(grid, self.centres)
         truth = nearest_code(grid, self.codes)
         loss = torch.stack([torch.cdist(point[None], self.codes[self.lists[own]]).min()
