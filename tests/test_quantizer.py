@@ -1,3 +1,4 @@
+import copy
 import math
 
 import pytest
@@ -414,3 +415,14 @@ def test_the_estimator_decides_the_gradient_and_not_the_value():
     assert torch.allclose(*values, atol=1e-6) and not torch.allclose(*gradients, atol=1e-3)
     with pytest.raises(ValueError, match="estimator out of straight_through, rotation_trick, got 'gumbel'"):
         VectorQuantizer2(8, 4, estimator="gumbel")
+
+
+def test_torch_compile_traces_the_quantizer_without_a_warning():
+    z_e = torch.randn(2, 4, 3, 3, generator=torch.Generator().manual_seed(0))
+    torch.manual_seed(0)
+    plain = EMAVectorQuantizer(8, 4)
+    plain(z_e)  # the k-means start, once
+    compiled = copy.deepcopy(plain)
+    traced = torch.compile(compiled, backend="eager")  # warnings, which are errors here, come from tracing
+    for ours, theirs in zip(plain(z_e), traced(z_e), strict=True):
+        assert torch.equal(ours, theirs)

@@ -6,12 +6,15 @@
 codes; any quantizer holds one of them. Under `torch.distributed` every process learns from the vectors of all.
 """
 
+import math
+
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-_CHUNK = 2**20  # scores held at once, 4 MiB in float32: the memory bound, and about a CPU's cache
+# Scores held at once, in float32: 8 MiB, which stay in a CPU's cache; 32 MiB on a GPU, whose kernels want more work.
+_CHUNK = {"cpu": 2**21, "cuda": 2**23}
 # Unit roundoff of a matrix product, by torch.get_float32_matmul_precision(): float32, TF32, bfloat16.
 _ROUNDOFF = {"highest": 2.0**-23, "high": 2.0**-10, "medium": 2.0**-7}
 
@@ -20,10 +23,15 @@ _ROUNDOFF = {"highest": 2.0**-23, "high": 2.0**-10, "medium": 2.0**-7}
 def nearest_code(z: Tensor, codebook: Tensor) -> Tensor:
     """The index of the nearest code, argmin over k of ‖z_n − e_k‖², ties to the lowest index; exact and bounded.
 
-    Two steps. The expansion ‖z − e‖² = ‖z‖² + ‖e‖² − 2 z·e turns the search into one matrix product (‖z‖² is the
-    same for every code, so it is left out), but it rounds. So every code within the rounding error of the best is
-    short-listed, usually one, and the short list is settled by the plain formula in float64. The answer is that
-    of brute force in float64, on any device, in any chunking, under any autocast.
+    1. The expansion ‖z − e‖² = ‖z‖² + ‖e‖² − 2 z·e turns the search into one matrix product (‖z‖² is the same for
+       every code, so it is left out). It is taken some rows at a time, so N × K numbers are never held.
+    2. Looking through the product costs more than making it, if every score must carry its index. So: two levels.
+       The codes form about √K groups. A first pass keeps the least score of each group and no index; of these few
+       the least names the group, and of the group's few members the least names the code.
+    3. The expansion rounds. Where no second code comes within the rounding error of the best, the best is the
+       nearest. The other rows, usually a few in a hundred, are settled by the plain formula in float64.
+
+    The answer is that of brute force in float64, on any device, in any chunking, under any autocast.
 
     Args:
         z: (N, D) vectors, floating point.
@@ -38,25 +46,63 @@ def nearest_code(z: Tensor, codebook: Tensor) -> Tensor:
     """
     _check(z, codebook)
     with torch.autocast(z.device.type, enabled=False):
-        origin = z.float().mean(dim=0)  # distances do not change when everything moves; rounding errors shrink
-        centred, codes = z.float() - origin, codebook.float() - origin
-        code_norms = codes.square().sum(dim=1)
-        # A bound on the error of a score. The winner is no farther than the shortest code, so by the triangle
-        # inequality its own norm is at most `reach`, and products of norms bound every rounding.
-        norms = centred.norm(dim=1)
-        reach = 2 * norms + code_norms.min().sqrt()
-        relative = (z.shape[1] + 8) * _ROUNDOFF[torch.get_float32_matmul_precision()]
-        slack = 2 * relative * reach * (reach + 2 * norms)
-        if not (torch.isfinite(slack).all() and torch.isfinite(code_norms).all()):
+        scores_of = _Scores(z, codebook)
+        groups, size = scores_of.groups, scores_of.size
+        indices = torch.empty(len(z), dtype=torch.int64, device=z.device)
+        alone = torch.empty(len(z), dtype=torch.bool, device=z.device)
+        slack = torch.empty(len(z), device=z.device)  # how much a row's scores may be off
+        row = torch.arange(scores_of.step, device=z.device)
+        for start in range(0, len(z), scores_of.step):  # all shapes are known beforehand: a GPU is never waited for
+            rows = slice(start, start + scores_of.step)
+            scores, slack[rows] = scores_of(z[rows])
+            scores = scores.view(-1, size, groups)  # code k is member k // groups of group k % groups
+            minima = scores.amin(dim=1)  # (n, groups)
+            best, group = minima.min(dim=1)
+            members = scores[row[:len(best)], :, group]  # (n, size)
+            indices[rows] = members.min(dim=1).indices * groups + group
+            close = torch.cat([minima, members], dim=1) <= (best + slack[rows]).unsqueeze(1)
+            alone[rows] = close.sum(dim=1) == 2  # the winner itself: once for its group, once as a member
+        if not torch.isfinite(torch.cat([slack, scores_of.code_norms[:len(codebook)]])).all():
             raise ValueError("expected finite vectors and codes (below 1e18), got NaN, Inf or an overflow")
 
-        step = max(1, _CHUNK // len(codes))
-        indices = []
-        for rows in (slice(start, start + step) for start in range(0, len(z), step)):
-            scores = torch.addmm(code_norms, centred[rows], codes.t(), alpha=-2)  # (n, K): ‖e‖² − 2 z·e
-            short_list = scores <= (scores.amin(dim=1) + slack[rows]).unsqueeze(1)
-            indices.append(_settle(z[rows], codebook, *short_list.nonzero(as_tuple=True)))
-        return torch.cat(indices)
+        for rows in (~alone).nonzero().squeeze(1).split(max(1, scores_of.step // 8)):
+            scores, slack = scores_of(z[rows])
+            short_list = scores <= (scores.amin(dim=1) + slack).unsqueeze(1)
+            indices[rows] = _settle(z[rows], codebook, *short_list.nonzero(as_tuple=True))
+        return indices
+
+
+class _Scores:
+    """(n, D) rows of z -> (n, size · groups) scores ‖e‖² − 2 z·e in float32, and (n,) by how much they may be off.
+
+    The scores lie in one buffer, which the next call overwrites: fresh memory would cost as much as the product.
+    Those beyond K, which fill the last group up, are infinite.
+    """
+
+    def __init__(self, z: Tensor, codebook: Tensor):
+        num_codes, width = codebook.shape
+        self.groups = min(num_codes, 32 * math.ceil(math.sqrt(num_codes) / 32))  # by 32: whole vector registers
+        self.size = -(-num_codes // self.groups)
+        filled = self.groups * self.size - num_codes
+        self.origin = z.mean(dim=0, dtype=torch.float32)  # moving everything changes no distance; it rounds less
+        codes = (codebook - self.origin).float()
+        lengths = codes.norm(dim=1)
+        self.shortest = lengths.min()
+        self.codes = F.pad(codes, (0, 0, 0, filled)).t()
+        self.code_norms = F.pad(lengths.square(), (0, filled), value=torch.inf)
+        self.relative = (width + 8) * _ROUNDOFF[torch.get_float32_matmul_precision()]
+        self.underflow = 8 * (width + 8) * torch.finfo(torch.float32).tiny
+        self.step = min(len(z), max(1, _CHUNK.get(z.device.type, _CHUNK["cpu"]) // num_codes))
+        self.buffer = z.new_empty(self.step, len(self.code_norms), dtype=torch.float32)
+
+    def __call__(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        centred = (z - self.origin).float()
+        scores = torch.addmm(self.code_norms, centred, self.codes, alpha=-2, out=self.buffer[:len(z)])
+        # The winner is no farther than the shortest code, so by the triangle inequality its own norm is at most
+        # `reach`, and products of norms bound every rounding.
+        norms = centred.norm(dim=1)
+        reach = 2 * norms + self.shortest
+        return scores, 2 * self.relative * reach * (reach + 2 * norms) + self.underflow
 
 
 def _check(z: Tensor, codebook: Tensor) -> None:
@@ -71,11 +117,15 @@ def _check(z: Tensor, codebook: Tensor) -> None:
 
 def _settle(z: Tensor, codebook: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     """(n,) int64: for each row of z the nearest of its short-listed codes, the pairs (rows, columns), in float64."""
-    distances = torch.cat([(z[r].double() - codebook[c].double()).square().sum(dim=1)
-                           for r, c in zip(rows.split(_CHUNK // 16), columns.split(_CHUNK // 16), strict=True)])
-    nearest = distances.new_full((len(z),), torch.inf).scatter_reduce_(0, rows, distances, "amin")
+    distances = torch.empty(len(rows), dtype=torch.float64, device=z.device)
+    step = max(1, _CHUNK["cpu"] // 8 // z.shape[1])
+    for pairs in (slice(start, start + step) for start in range(0, len(rows), step)):
+        distances[pairs] = (z[rows[pairs]].double() - codebook[columns[pairs]].double()).square().sum(dim=1)
+    # the functions, not the methods of the same name, which torch.compile cannot trace
+    nearest = torch.scatter_reduce(distances.new_full((len(z),), torch.inf), 0, rows, distances, "amin")
     tied = distances == nearest[rows]
-    return columns.new_full((len(z),), len(codebook)).scatter_reduce_(0, rows[tied], columns[tied], "amin")
+    none = columns.new_full((len(z),), len(codebook))
+    return torch.scatter_reduce(none, 0, rows[tied], columns[tied], "amin")
 
 
 @torch.no_grad()

@@ -1,5 +1,6 @@
 """The frame of every lesson: languages, figures and their font, the widgets' base, questions, exercises, training."""
 
+from vqlab.classroom.cost import peak_memory, seconds_in_turn
 from vqlab.classroom.exercise import Exercise, Mistake, Verdict
 from vqlab.classroom.explorer import PictureExplorer, Slider
 from vqlab.classroom.figures import COLOURS, STYLE, draw_images, png, show, styled
@@ -15,5 +16,5 @@ from vqlab.classroom.widget import LessonWidget, binary
 __all__ = [
     "COLOURS", "GLOSSARY", "STYLE", "Exercise", "LessonWidget", "Mistake", "Option", "PictureExplorer", "Predict",
     "Question", "Quiz", "Slider", "Term", "Text", "TrainingPanel", "Verdict", "bilingual", "binary", "draw_images",
-    "language_switch", "missing_glyphs", "png", "show", "start", "styled",
+    "language_switch", "missing_glyphs", "peak_memory", "png", "seconds_in_turn", "show", "start", "styled",
 ]

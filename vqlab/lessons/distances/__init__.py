@@ -1,7 +1,8 @@
 """Lesson 1, how near is near: Euclid, cosine and dot product; the expansion, its cost, its rounding."""
 
+from vqlab.classroom.cost import peak_memory
 from vqlab.lessons.distances import exercises
-from vqlab.lessons.distances.cost import draw_price, peak_memory, time_ratios
+from vqlab.lessons.distances.cost import draw_price, time_ratios
 from vqlab.lessons.distances.measures import colour_plane, colours_of, winners
 from vqlab.lessons.distances.plane import DistancePlane, ExpansionPlane, draw_winners
 from vqlab.lessons.distances.rounding import RoundingPlane, draw_broken_regions, draw_rounding, search_in

@@ -1,62 +1,21 @@
-"""What a search costs: the memory it holds at once, its time beside the others'."""
+"""What a search costs: its time beside the others', and the picture of time and memory."""
 
-import json
-import os
-import statistics
-import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from functools import partial
 
 import matplotlib.pyplot as plt
-import numpy as np
 from matplotlib.axes import Axes
 from torch import Tensor
-from torch.profiler import ProfilerActivity, profile
 
+from vqlab.classroom.cost import seconds_in_turn
 from vqlab.classroom.figures import COLOURS
 
 Search = Callable[[Tensor, Tensor], Tensor]  # z (N, D), codebook (K, D) -> indices (N,)
 
 
-def peak_memory(search: Search, z: Tensor, codebook: Tensor) -> int:
-    """The most bytes that ``search(z, codebook)`` held at once beyond its arguments, as torch's profiler counts."""
-    with tempfile.TemporaryDirectory() as folder, _quiet():
-        with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as measured:
-            search(z, codebook)
-        trace = Path(folder) / "trace.json"
-        measured.export_chrome_trace(str(trace))
-        events = json.loads(trace.read_text("utf-8"))["traceEvents"]
-    changes = sorted((event["ts"], event["args"]["Ev Idx"], event["args"]["Bytes"]) for event in events
-                     if event.get("name") == "[memory]" and event["args"]["Device Type"] == 0)
-    held = np.cumsum([change for *_, change in changes])
-    return int(max(held, default=0))
-
-
-class _quiet:
-    """Nothing on stderr, not even what C++ writes: the profiler announces its start and stop there."""
-
-    def __enter__(self):
-        self.stderr = os.dup(2)
-        with open(os.devnull, "w") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-
-    def __exit__(self, *_):
-        os.dup2(self.stderr, 2)
-        os.close(self.stderr)
-
-
 def time_ratios(searches: Mapping[str, Search], z: Tensor, codebook: Tensor, repeats: int = 5) -> dict[str, float]:
     """Each search's time as a multiple of the fastest one's: medians, taken in turn to share the noise."""
-    seconds = {name: [] for name in searches}
-    for search in searches.values():
-        search(z, codebook)  # the first call also pays for setting up
-    for _ in range(repeats):
-        for name, search in searches.items():
-            start = time.perf_counter()
-            search(z, codebook)
-            seconds[name].append(time.perf_counter() - start)
-    medians = {name: statistics.median(all_) for name, all_ in seconds.items()}
+    medians = seconds_in_turn({name: partial(search, z, codebook) for name, search in searches.items()}, repeats)
     return {name: median / min(medians.values()) for name, median in medians.items()}
 
 

@@ -1,0 +1,199 @@
+"""Exercises of lesson 9: a search in chunks, the two levels of a search, what several processes learn together."""
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode  # PyTorch's documented way to see every operation
+
+from vqlab.classroom.exercise import Exercise, Mistake
+
+__all__ = ["chunked", "two_levels", "merged"]
+
+
+class Largest(TorchDispatchMode):
+    """While it is on: the most numbers that one result of any operation held."""
+
+    def __init__(self):
+        super().__init__()
+        self.most = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        if isinstance(result, torch.Tensor):
+            self.most = max(self.most, result.numel())
+        return result
+
+
+def _vectors(generator):
+    """Five times (z (N, D), codebook (K, D), rows): N a multiple of rows or not, one row at a time, all at once."""
+    for n, k, d, rows in ((40, 9, 2, 8), (41, 7, 3, 6), (25, 16, 2, 1), (13, 30, 3, 50), (60, 5, 4, 7)):
+        lengths = torch.linspace(0.3, 2, k)[torch.randperm(k, generator=generator), None]
+        yield (torch.randn(n, d, generator=generator), torch.randn(k, d, generator=generator) * lengths, rows)
+
+
+def _search(z, codebook, rows, *, pieces=lambda z, rows: z.split(rows),
+            norms=lambda codebook: codebook.square().sum(1),
+            choose=lambda scores: scores.argmin(dim=1), join=torch.cat):
+    """The search in chunks, and through its settings the ways to get it wrong."""
+    return join([choose(norms(codebook) - 2 * piece @ codebook.t()) for piece in pieces(z, rows)])
+
+
+def _over_codes(z, codebook, rows):
+    """Chunks of codes, the best so far kept, but a chunk's positions not moved to where the chunk starts."""
+    best, index = torch.full((len(z),), torch.inf), torch.zeros(len(z), dtype=torch.int64)
+    for codes in codebook.split(max(1, len(codebook) // 3)):
+        value, place = (codes.square().sum(1) - 2 * z @ codes.t()).min(dim=1)
+        index = torch.where(value < best, place, index)
+        best = torch.minimum(value, best)
+    return index
+
+
+def _observe_search(function, z, codebook, rows):
+    """The indices, and whether no tensor on the way held more than `rows` rows of differences, (rows, K, D)."""
+    with Largest() as seen:
+        indices = function(z, codebook, rows)
+    if indices is None or indices is ...:
+        return indices
+    allowed = max(rows * codebook.numel(), z.numel(), codebook.numel())
+    return {"indices": indices, "few scores at once": seen.most <= allowed}
+
+
+def _scores(generator):
+    """Five times (scores (N, K), groups), where the number of groups is not the number of codes in a group."""
+    for n, groups, size in ((6, 4, 3), (9, 2, 8), (5, 8, 2), (12, 3, 5), (1, 6, 4)):
+        yield torch.randn(n, groups * size, generator=generator).square() + 0.1, groups
+
+
+def _levels(scores, groups, *, view=lambda scores, groups: scores.view(len(scores), groups, -1),
+            reduce=lambda grid: grid.amin(dim=2), best=lambda minima: minima.argmin(dim=1),
+            open_=lambda grid, group: grid[torch.arange(len(grid)), group],
+            place=lambda group, inside, groups, size: group * size + inside):
+    """(group, index) of each row's winner, and the ways to get it wrong."""
+    grid = view(scores, groups)  # (N, G, K/G)
+    group = best(reduce(grid))
+    inside = open_(grid, group).argmin(dim=1)
+    return group, place(group, inside, groups, grid.shape[2])
+
+
+def _ranks(generator):
+    """Five times (counts (P, K), sums (P, K, D), codebook (K, D)); some codes unseen by one rank, some by all."""
+    for ranks, k, d in ((2, 5, 2), (3, 4, 3), (2, 7, 1), (4, 6, 2), (1, 4, 2)):
+        counts = torch.randint(1, 30, (ranks, k), generator=generator)
+        counts[:, torch.randint(k, (), generator=generator)] = 0  # nobody chose this one
+        if ranks > 1:
+            seen = counts[0].nonzero()[:, 0]
+            counts[0, seen[torch.randint(len(seen), (), generator=generator)]] = 0  # another only the others
+        means = torch.randn(ranks, k, d, generator=generator) + 2
+        yield counts.float(), means * counts[:, :, None], torch.randn(k, d, generator=generator) - 3
+
+
+def _merge(counts, sums, codebook, *, total=lambda counts: counts.sum(dim=0), whole=lambda sums: sums.sum(dim=0),
+           kept=lambda total, counts: total == 0):
+    """Each code the mean of all vectors that chose it on any rank, an unchosen one as it was; and ways to err."""
+    n = total(counts)
+    return torch.where(kept(n, counts)[:, None], codebook, whole(sums) / n.clamp(min=1e-9)[:, None])
+
+
+def _mean_of_means(counts, sums, codebook):
+    means = sums / counts.clamp(min=1)[:, :, None]
+    return torch.where((counts.sum(dim=0) == 0)[:, None], codebook, means.mean(dim=0))
+
+
+chunked = Exercise(
+    "09.chunked",
+    title=("一块一块地搜：一次最多 rows 行分数", "Search in chunks: at most `rows` rows of scores at once"),
+    reference=_search,
+    cases=_vectors,
+    observe=_observe_search,
+    mistakes=[
+        Mistake(lambda z, e, rows: _search(z, e, rows, pieces=lambda z, rows: [z]),
+                ("索引都对，但一次算出了整张 N × K 的表：只对 rows 行算分数，再算下一块。",
+                 "The indices are right, but the whole N × K matrix was made at once: take the scores of `rows` "
+                 "rows, then those of the next chunk.")),
+        Mistake(lambda z, e, rows: _search(z, e, rows, pieces=lambda z, rows: z[:max(1, len(z) // rows) * rows]
+                                           .split(rows)),
+                ("最后不满一块的向量丢了：N 不一定是 rows 的倍数。",
+                 "The last, smaller chunk is lost: N need not be a multiple of `rows`.")),
+        Mistake(lambda z, e, rows: _search(z, e, rows, join=lambda parts: parts[-1]),
+                ("只返回了最后一块的索引：把每一块的结果接起来（torch.cat）。",
+                 "Only the last chunk's indices are returned: join those of all chunks (torch.cat).")),
+        Mistake(lambda z, e, rows: _search(z, e, rows, norms=lambda e: 0),
+                ("少了 ‖e‖²：这是点积的赢家，长的码字占便宜。",
+                 "‖e‖² is missing: these are the dot product's winners, which favours long codes.")),
+        Mistake(lambda z, e, rows: _search(z, e, rows, choose=lambda scores: scores.argmax(dim=1)),
+                ("最近是分数最小：argmin，不是 argmax。", "Nearest is the smallest score: argmin, not argmax.")),
+        Mistake(lambda z, e, rows: _search(z, e, rows, choose=lambda scores: scores.amin(dim=1)),
+                ("返回的是最小的分数，这里要它的位置：argmin。",
+                 "This returns the smallest score; its position is asked for: argmin.")),
+        Mistake(lambda z, e, rows: _search(z, e, rows, choose=lambda scores: scores.argmin(dim=0)),
+                ("argmin 的方向错了：每个向量（一行）在码字之间选，dim=1。",
+                 "argmin along the wrong dimension: each vector (a row) chooses among the codes, dim=1.")),
+        Mistake(_over_codes,
+                ("按码字分块时，位置要加上这一块的起点；更简单的是按向量分块。",
+                 "With chunks of codes a position needs the chunk's start added; chunks of vectors are simpler.")),
+    ])
+
+two_levels = Exercise(
+    "09.two_levels",
+    title=("两层：先找组，再打开它", "Two levels: find the group, then open it"),
+    reference=_levels,
+    cases=_scores,
+    mistakes=[
+        Mistake(lambda s, groups: _levels(s, groups, place=lambda group, inside, groups, size: inside),
+                ("索引还在组里：加上这一组的起点，group * (K // groups)。",
+                 "The index still counts within the group: add where the group starts, group * (K // groups).")),
+        Mistake(lambda s, groups: _levels(s, groups,
+                                          place=lambda group, inside, groups, size: group * groups + inside),
+                ("组的起点是 group 乘以每组的大小 K // groups，不是乘以组数。",
+                 "A group starts at group times the size of a group, K // groups, not times the number of groups.")),
+        Mistake(lambda s, groups: _levels(s, groups, view=lambda s, groups: s.view(len(s), -1, groups).mT),
+                ("view 的次序反了：(N, groups, K // groups) 才是相邻的码字一组；现在每组是隔着取的。",
+                 "The view is the other way round: (N, groups, K // groups) groups neighbouring codes; yours are "
+                 "far apart.")),
+        Mistake(lambda s, groups: _levels(s, groups, reduce=lambda grid: grid.mean(dim=2)),
+                ("用的是组的平均：平均最小的组里不一定有最小的分数，要 amin。",
+                 "These are the groups' means: the group of the smallest mean need not hold the smallest score; "
+                 "take amin.")),
+        Mistake(lambda s, groups: _levels(s, groups, best=lambda minima: minima.argmax(dim=1)),
+                ("选了最小值最大的组：这里也是 argmin。",
+                 "That is the group whose minimum is largest: argmin here too.")),
+        Mistake(lambda s, groups: _levels(s, groups, open_=lambda grid, group: grid[:, group[0]]),
+                ("所有的行都打开了第一行的组：每一行打开自己的，grid[torch.arange(N), group]。",
+                 "Every row opens the first row's group: each opens its own, grid[torch.arange(N), group].")),
+        Mistake(lambda s, groups: _levels(s, groups, reduce=lambda grid: grid[:, :, 0]),
+                ("只看了每组的第一个分数：对整组取 amin。",
+                 "Only each group's first score was looked at: amin over all of it.")),
+        Mistake(lambda s, groups: _levels(s, groups)[::-1],
+                ("次序反了：先返回组，再返回索引。", "The other way round: return the group first, then the index.")),
+    ])
+
+merged = Exercise(
+    "09.merged",
+    title=("几个进程合成一个码本", "One codebook from several processes"),
+    reference=_merge,
+    cases=_ranks,
+    mistakes=[
+        Mistake(_mean_of_means,
+                ("对各进程的均值再取平均：数到 1 个和数到 29 个的进程说话一样重。先把和、个数各自加起来，再除。",
+                 "The mean of the ranks' means: a rank that counted 1 vector weighs as much as one with 29. Add sums "
+                 "and counts first, then divide.")),
+        Mistake(lambda c, s, e: _merge(c, s, e, kept=lambda n, counts: n < 0),
+                ("没人选的码字变成了零（或 NaN）：它没有均值，留在原处。",
+                 "A code nobody chose became zero (or NaN): it has no mean and stays where it was.")),
+        Mistake(lambda c, s, e: _merge(c, s, e, total=lambda c: c[0], whole=lambda s: s[0]),
+                ("只用了第 0 个进程的统计：别的进程看到的也要算。",
+                 "Only rank 0's statistics are used: what the others saw counts, too.")),
+        Mistake(lambda c, s, e: _merge(c, s, e, total=lambda c: c.mean(dim=0)),
+                ("和加起来了，个数却取了平均：两个都要求和。",
+                 "The sums were added but the counts averaged: add both.")),
+        Mistake(lambda c, s, e: _merge(c, s, e, whole=lambda s: s.mean(dim=0)),
+                ("个数加起来了，和却取了平均：两个都要求和。",
+                 "The counts were added but the sums averaged: add both.")),
+        Mistake(lambda c, s, e: _merge(c, s, e, kept=lambda n, counts: (counts == 0).any(dim=0)),
+                ("只要有一个进程没见过，码字就不动了：别的进程见过，就该学。",
+                 "A code that one rank has not seen is left alone: if another rank has, it should learn.")),
+        Mistake(lambda c, s, e: _merge(c, s, e, whole=lambda s: s.sum(dim=0), total=lambda c: c.sum(dim=0) + 1),
+                ("个数多加了 1：均值被拉向零。", "A count of 1 too many: the means are pulled towards zero.")),
+        Mistake(lambda c, s, e: _merge(c, s, e, total=lambda c: c.sum().expand(c.shape[1]),
+                                       kept=lambda n, counts: counts.sum(dim=0) == 0),
+                ("除以了所有码字的总数：每个码字除以自己的个数。",
+                 "Divided by the count of all codes together: each code is divided by its own.")),
+    ])
