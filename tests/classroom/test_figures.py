@@ -12,7 +12,8 @@ import pytest
 import torch
 from PIL import Image
 
-from vqlab.classroom import COLOURS, draw_images, figures, png, show
+from vqlab.classroom import COLOURS, draw_images, figures, show
+from vqlab.classroom.figures import png
 
 
 @pytest.fixture(autouse=True)

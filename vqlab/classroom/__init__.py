@@ -3,9 +3,8 @@
 from vqlab.classroom.cost import peak_memory, seconds_in_turn
 from vqlab.classroom.exercise import Exercise, Mistake, Verdict
 from vqlab.classroom.explorer import PictureExplorer, Slider
-from vqlab.classroom.figures import COLOURS, STYLE, draw_images, png, show, styled
-from vqlab.classroom.font import missing_glyphs
-from vqlab.classroom.glossary import GLOSSARY, Term
+from vqlab.classroom.figures import COLOURS, draw_images, show, styled
+from vqlab.classroom.glossary import GLOSSARY
 from vqlab.classroom.language import Text, bilingual, language_switch
 from vqlab.classroom.opening import start
 from vqlab.classroom.predict import Predict
@@ -14,7 +13,7 @@ from vqlab.classroom.training import TrainingPanel
 from vqlab.classroom.widget import LessonWidget, binary
 
 __all__ = [
-    "COLOURS", "GLOSSARY", "STYLE", "Exercise", "LessonWidget", "Mistake", "Option", "PictureExplorer", "Predict",
-    "Question", "Quiz", "Slider", "Term", "Text", "TrainingPanel", "Verdict", "bilingual", "binary", "draw_images",
-    "language_switch", "missing_glyphs", "peak_memory", "png", "seconds_in_turn", "show", "start", "styled",
+    "COLOURS", "GLOSSARY", "Exercise", "LessonWidget", "Mistake", "Option", "PictureExplorer", "Predict",
+    "Question", "Quiz", "Slider", "Text", "TrainingPanel", "Verdict", "bilingual", "binary", "draw_images",
+    "language_switch", "peak_memory", "seconds_in_turn", "show", "start", "styled",
 ]

@@ -3,7 +3,9 @@
 PATH_TO_TTC is NotoSansCJK-Regular.ttc (Debian: package fonts-noto-cjk). Needs fonttools.
 """
 
+import ast
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from fontTools import subset
@@ -15,6 +17,7 @@ SYMBOLS = (
     "−×÷·±≤≥≈≠≡≪≫∞√∑∏∫∂∇∈∝⊕⊗‖ ←↑→↓↔⇒ ²³¹½¼°µ‰ …–—‘’“”′″ ●○◐◑▲△▼■□◆◇★☆✓ ①②③④⑤⑥⑦⑧⑨"
     "，。、；：？！（）《》「」【】…—～％"
 )
+SAID = {"Option", "Predict", "Question", "Quiz", "print", "reveal"}  # whose texts the browser shows, in its own font
 # Of the most used characters those that a lesson may want, so that a new sentence rarely needs a new font.
 COMMON = (
     "的一是不了在人有我他这个们中来上大为和地到以说时要就出会可也你对生能而子那得于着下自之年过发后作里用道"
@@ -31,16 +34,28 @@ COMMON = (
 def characters(root: Path) -> set[str]:
     """Return every character the font gets: Latin, Greek, symbols, common Chinese, and what figures may draw.
 
-    That is the Chinese in the modules that use matplotlib, and in the lessons' code (their text is the browser's).
+    That is the Chinese in the strings of the modules that use matplotlib, and of the lessons' code, but for what the
+    browser shows (`SAID`; the lessons' text).
     """
     wanted = {*map(chr, range(0x20, 0x7F)), *map(chr, range(0xA0, 0x100)), *map(chr, range(0x391, 0x3CA))}
     modules = [path.read_text("utf-8") for folder in ("classroom", "lessons")
                for path in sorted((root / "vqlab" / folder).rglob("*.py")) if path.parent != PATH.parent]
     sources = [source for source in modules if "matplotlib" in source]
-    for lesson in sorted(root.glob("notebooks/py/*.py")):
-        sources += [line for line in lesson.read_text("utf-8").splitlines() if not line.startswith("#")]
-    chinese = {c for c in "".join(sources) if "\u3000" <= c <= "\u9fff" or "\uff00" <= c <= "\uffee"}
+    sources += [lesson.read_text("utf-8") for lesson in sorted(root.glob("notebooks/py/*.py"))]
+    chinese = {c for source in sources for text in drawn(ast.parse(source)) for c in text
+               if "\u3000" <= c <= "\u9fff" or "\uff00" <= c <= "\uffee"}
     return wanted | set(SYMBOLS) | set(COMMON) | chinese
+
+
+def drawn(tree: ast.AST) -> Iterator[str]:
+    """Yield the string constants of some code, but for those inside a call of `SAID`."""
+    called = isinstance(tree, ast.Call) and (getattr(tree.func, "id", None) or getattr(tree.func, "attr", None))
+    if called in SAID:
+        return
+    if isinstance(tree, ast.Constant) and isinstance(tree.value, str):
+        yield tree.value
+    for part in ast.iter_child_nodes(tree):
+        yield from drawn(part)
 
 
 def build(collection: Path, wanted: set[str], target: Path) -> None:

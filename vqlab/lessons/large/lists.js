@@ -1,6 +1,7 @@
 import { element, onceAFrame, slider, soon, widgetRoot } from "../../classroom/widget.js";
 import { onLookChange, plane, sharpContext, themeColours } from "../../classroom/canvas.js";
 
+/** @type {(a: number[], b: number[]) => number} */
 function squared([x, y], [u, v]) {
   return (x - u) ** 2 + (y - v) ** 2;
 }
@@ -64,6 +65,7 @@ function render({ model, el }) {
     if (!width) return;
     const theme = themeColours(canvas);
     const chosen = new Set(cells);
+    /** @type {(point: number[]) => [number, number]} */
     const at = ([x, y]) => [((x + 1) / 2) * width, ((1 - y) / 2) * width];
     const side = width / grid;
     owners.forEach((cell, i) => {

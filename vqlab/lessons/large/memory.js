@@ -128,7 +128,7 @@ function render({ model, el }) {
       context.stroke();
       context.setLineDash([]);
       context.fillStyle = theme.text;
-      context.textAlign = ["right", "center", "left"][i];
+      context.textAlign = /** @type {CanvasTextAlign[]} */ (["right", "center", "left"])[i];
       const at = x(size) + [4, 6, 2][i];
       if (zh !== en) context.fillText(zh, at, 8);
       context.fillText(en, at, zh === en ? 15 : 22);

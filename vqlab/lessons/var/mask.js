@@ -252,6 +252,7 @@ function render({ model, el }) {
       const { scale, row: line, column } = locate(sides, chosen);
       const { x, y, size: whole_, n } = boxes[row * sides.length + scale];
       const small = whole_ / n;
+      /** @type {[number, number, number, number]} */
       const frame = [x + column * small, y + line * small, small, small];
       context.strokeStyle = theme.back; // beneath the dashes, or they would drown in green
       context.lineWidth = 5;
