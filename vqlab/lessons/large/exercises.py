@@ -103,6 +103,15 @@ chunked = Exercise(
     reference=_search,
     cases=_vectors,
     observe=_observe_search,
+    hints=[
+        ("一行的赢家只看这一行的分数：一次拿几行向量，算完就扔。",
+         "A row's winner needs that row's scores alone: take a few rows of vectors at a time, then "
+         "throw their scores away."),
+        ("z.split(rows) 给出一块一块的向量，最后一块可以短；torch.cat 把索引接起来。",
+         "z.split(rows) gives the vectors in chunks, of which the last may be shorter; torch.cat joins the indices."),
+        ("每块的分数：codebook.square().sum(dim=1) - 2 * part @ codebook.t()，再 argmin(dim=1)。",
+         "A chunk's scores: codebook.square().sum(dim=1) - 2 * part @ codebook.t(), then argmin(dim=1)."),
+    ],
     mistakes=[
         Mistake(lambda z, e, rows: _search(z, e, rows, pieces=lambda z, rows: [z]),
                 ("索引都对，但一次算出了整张 N × K 的表：只对 rows 行算分数，再算下一块。",
@@ -136,6 +145,15 @@ two_levels = Exercise(
     title=("两层：先找组，再打开它", "Two levels: find the group, then open it"),
     reference=_levels,
     cases=_scores,
+    hints=[
+        ("把一行 K 个数看成 groups 行、K // groups 列：scores.view(len(scores), groups, -1)。",
+         "See a row of K numbers as groups rows of K // groups: scores.view(len(scores), groups, -1)."),
+        ("先 amin(dim=2) 得每组的最小值，再 argmin(dim=1) 得赢家的组。",
+         "amin(dim=2) gives each group's minimum, argmin(dim=1) of those the winner's group."),
+        ("每行打开自己的组：grid[torch.arange(len(grid)), group]；组里的位置加上组的起点才是索引。",
+         "Each row opens its own group: grid[torch.arange(len(grid)), group]; the place inside plus the group's "
+         "start is the index."),
+    ],
     mistakes=[
         Mistake(lambda s, groups: _levels(s, groups, place=lambda group, inside, groups, size: inside),
                 ("索引还在组里：加上这一组的起点，group * (K // groups)。",
@@ -170,6 +188,15 @@ merged = Exercise(
     title=("几个进程合成一个码本", "One codebook from several processes"),
     reference=_merge,
     cases=_ranks,
+    hints=[
+        ("均值 = 和 / 个数。几个进程的均值不能直接平均，和与个数才能直接相加。",
+         "A mean is a sum over a count. Means of several ranks cannot simply be averaged; sums and counts can be "
+         "added."),
+        ("counts.sum(dim=0) 是 (K,)，sums.sum(dim=0) 是 (K, D)：除之前先给个数加一维。",
+         "counts.sum(dim=0) is (K,), sums.sum(dim=0) is (K, D): give the counts a dimension before dividing."),
+        ("没人选的码字用 torch.where(count > 0, …, codebook) 留下。",
+         "A code that nobody chose is kept by torch.where(count > 0, …, codebook)."),
+    ],
     mistakes=[
         Mistake(_mean_of_means,
                 ("对各进程的均值再取平均：数到 1 个和数到 29 个的进程说话一样重。先把和、个数各自加起来，再除。",
