@@ -232,7 +232,7 @@ order = torch.bincount(tokens.flatten(), minlength=512).argsort(descending=True)
 alike = torch.arange(512, device=device)[:, None].expand(-1, 25)  # each token among its like, 5 × 5 times:
 dictionary = model.idxBl_to_img([alike])[:, :, 8:12, 8:12].cpu()  # the 4 × 4 pixels in the middle
 
-figure, axes = plt.subplots(1, 3, figsize=(8, 2.2))
+figure, axes = plt.subplots(1, 3, figsize=(7.4, 2.05))
 classroom.draw_images([cat[0]], ["原图 original"], axes[:1])
 lesson.draw_tokens(tokens, dictionary, axes[1]).set_title(f"{rows} × {columns} tokens")
 classroom.draw_images([again[0]], ["只用 tokens 画回 from tokens alone"], axes[2:])
@@ -353,7 +353,7 @@ assert spent <= budget
 guess_jpeg.hold()
 guess_jpeg.reveal(0 if jpeg_db > after else 1, because=(
     f"JPEG {jpeg_db:.1f} dB，token {after:.1f} dB。", f"JPEG {jpeg_db:.1f} dB, tokens {after:.1f} dB."))
-figure, axes = plt.subplots(1, 3, figsize=(7.6, 2.1))
+figure, axes = plt.subplots(1, 3, figsize=(6.8, 1.95))
 classroom.draw_images([picture[:, 40:200, 100:324] for picture in (cat[0], again[0], jpeg)],
                       ["原图 original", f"tokens: {after:.1f} dB", f"JPEG: {jpeg_db:.1f} dB"], axes)
 classroom.show(figure, "三张几乎一样的猫脸：原图、从 token 画回的、JPEG。token 画的毛发软一些，JPEG 有细小的方块。",

@@ -804,6 +804,41 @@ for step, z in enumerate(vectors[:20]):  # of section 6
 print("20 步之后相同 same after 20 steps:", torch.allclose(ours.codes, theirs.weight, atol=1e-4))
 
 # %% [markdown]
+# ## 速查 · Cheat sheet
+#
+# <div lang="zh">
+#
+# | | |
+# | :-- | :-- |
+# | 最近的码字 | $k = \arg\min_k \lVert z_e - e_k \rVert^2 = \arg\min_k \big(\lVert e_k \rVert^2 - 2\, z_e \cdot e_k\big)$ |
+# | 直通 | $z_e + \mathrm{sg}[z_q - z_e]$ |
+# | 重建损失 | 推动编码器和解码器 |
+# | 码本损失 | $\lVert \mathrm{sg}[z_e] - z_q \rVert^2$，只推动码本 |
+# | 承诺损失 | $\beta \lVert z_e - \mathrm{sg}[z_q] \rVert^2$，只推动编码器 |
+# | EMA | $n \leftarrow \lambda n + (1 - \lambda)\,\text{个数}$，$m \leftarrow \lambda m + (1 - \lambda)\,\text{和}$，$e = m / n$ |
+# | 困惑度 | $\exp(-\sum_k p_k \ln p_k)$，总要连同数了多少个 |
+# | 坍缩时 | k-means 起点、EMA、重启（连同 $m$、$n$）；或者 FSQ |
+#
+# </div>
+# <div lang="en">
+#
+# | | |
+# | :-- | :-- |
+# | nearest code | $k = \arg\min_k \lVert z_e - e_k \rVert^2 = \arg\min_k \big(\lVert e_k \rVert^2 - 2\, z_e \cdot e_k\big)$ |
+# | straight through | $z_e + \mathrm{sg}[z_q - z_e]$ |
+# | reconstruction loss | moves encoder and decoder |
+# | codebook loss | $\lVert \mathrm{sg}[z_e] - z_q \rVert^2$, moves the codebook alone |
+# | commitment loss | $\beta \lVert z_e - \mathrm{sg}[z_q] \rVert^2$, moves the encoder alone |
+# | EMA | $n \leftarrow \lambda n + (1 - \lambda)\,\text{count}$, $m \leftarrow \lambda m + (1 - \lambda)\,\text{sum}$, $e = m / n$ |
+# | perplexity | $\exp(-\sum_k p_k \ln p_k)$, always with how many were counted |
+# | against collapse | k-means start, EMA, restart ($m$ and $n$ with it); or FSQ |
+#
+# </div>
+
+# %% jupyter={"source_hidden": true}
+classroom.glossary_table()
+
+# %% [markdown]
 # ## 来源 · Sources
 #
 # <div lang="zh">

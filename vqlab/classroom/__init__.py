@@ -4,7 +4,7 @@ from vqlab.classroom.exercise import Exercise, Mistake, Verdict
 from vqlab.classroom.explorer import PictureExplorer, Slider
 from vqlab.classroom.figures import COLOURS, STYLE, draw_images, png, show, styled
 from vqlab.classroom.font import missing_glyphs
-from vqlab.classroom.glossary import GLOSSARY, Term
+from vqlab.classroom.glossary import GLOSSARY, Term, glossary_table
 from vqlab.classroom.language import Text, bilingual, language_switch
 from vqlab.classroom.opening import start
 from vqlab.classroom.predict import Predict
@@ -15,5 +15,5 @@ from vqlab.classroom.widget import LessonWidget, binary
 __all__ = [
     "COLOURS", "GLOSSARY", "STYLE", "Exercise", "LessonWidget", "Mistake", "Option", "PictureExplorer", "Predict",
     "Question", "Quiz", "Slider", "Term", "Text", "TrainingPanel", "Verdict", "bilingual", "binary", "draw_images",
-    "language_switch", "missing_glyphs", "png", "show", "start", "styled",
+    "glossary_table", "language_switch", "missing_glyphs", "png", "show", "start", "styled",
 ]

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from vqlab.classroom.language import lines
+
 
 class Term(NamedTuple):
     """One concept: its name and one sentence about it, in both languages."""
@@ -101,3 +103,21 @@ GLOSSARY = {term.en: term for term in (
          "以分贝表示的重建质量，误差越小越高。",
          "Reconstruction quality in decibels: the smaller the error, the higher."),
 )}
+
+
+class GlossaryTable:
+    """What `glossary_table` returns: shows itself as an HTML table in both languages, and always prints the same."""
+
+    def _repr_html_(self) -> str:
+        return "<table>" + "".join(
+            f'<tr><td style="text-align:left"><strong>{lines(term.zh, term.en)}</strong></td>'
+            f'<td style="text-align:left">{lines(term.meaning_zh, term.meaning_en)}</td></tr>'
+            for term in GLOSSARY.values()) + "</table>"
+
+    def __repr__(self) -> str:
+        return f"术语表 glossary: {len(GLOSSARY)}"
+
+
+def glossary_table() -> GlossaryTable:
+    """Return all terms of `GLOSSARY` with their meanings, as a table to display."""
+    return GlossaryTable()
