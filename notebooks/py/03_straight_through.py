@@ -764,6 +764,7 @@ def solution(g, z_e, z_q, beta):
 
 lesson.exercises.encoder_gradient.check(solution, quiet=True)
 
+
 # %% [markdown]
 # ## 8. 自己写一个 VQ-VAE · A VQ-VAE of your own
 #

@@ -469,6 +469,7 @@ more_is_better.reveal(2, because=(
 assert min(price[0.1].usage, price[1.0].usage) > price[0.0].usage + 0.1 and price[1.0].cat_codes > price[0.0].cat_codes
 assert price[0.0].psnr - 0.2 > price[0.1].psnr > price[1.0].psnr + 0.2
 
+
 # %% [markdown]
 # <div lang="zh">
 #
@@ -761,6 +762,7 @@ def solution(codes, n, m, dead, vectors, size):
 
 
 lesson.exercises.restart.check(solution, quiet=True)
+
 
 # %% [markdown]
 # ## 合起来 · All together
