@@ -1,27 +1,60 @@
 # %% [markdown]
-# # 0. 一张照片变成 512 个词 · A photograph becomes 512 words
+# # 0. 一张照片变成 8400 个 token · A photograph becomes 8400 tokens
 #
 # <div lang="zh">
 #
-# **问题：** 如果每 4 × 4 个像素只许用一个词来说，而词典里一共只有 512 个词，照片还认得出来吗？
+# **问题：** 每 4 × 4 个像素只许写一个 token（词元：一个编号），而编号一共只有 512 种。照片还认得出来吗？
 #
-# **大约十分钟，你会：**
+# **大约 12 分钟，你会：**
 #
-# 1. 看一个小模型在你面前用一分钟从零学会这本词典；
-# 2. 把一张它从没见过的照片写成词，再从词变回照片；
+# 1. 看一个小模型在你面前用一分钟从零学会这 512 个 token；
+# 2. 把一张它从没见过的照片写成 token，再从 token 变回照片；
 # 3. 用比特和分贝说清楚：得到了什么，丢掉了什么。
+#
+# **要先会什么：** Python、张量、梯度是什么。别的这里都会讲。
 #
 # </div>
 # <div lang="en">
 #
-# **Question:** if every 4 × 4 pixels must be said in one word, and the dictionary holds only 512 words, can you
-# still recognise the photograph?
+# **Question:** every 4 × 4 pixels may be written as a single token, a number, and there are only 512 different ones. Can
+# you still recognise the photograph?
 #
-# **In about ten minutes you will:**
+# **In about 12 minutes you will:**
 #
-# 1. watch a small model learn that dictionary from nothing, in front of you, in one minute;
-# 2. write a photograph that it has never seen in words, and read it back;
+# 1. watch a small model learn these 512 tokens from nothing, in front of you, in one minute;
+# 2. write a photograph that it has never seen as tokens, and turn them back into a picture;
 # 3. say in bits and decibels what was gained and what was lost.
+#
+# **What you need to know:** Python, tensors, what a gradient is. Everything else is explained here.
+#
+# </div>
+
+# %% [markdown]
+# ## 为什么要离散 · Why discrete at all
+#
+# <div lang="zh">
+#
+# 句子是一串离散的符号，语言模型一个接一个地预测它们。照片不是。如果能把照片也写成一串 token，那么会写句子的模型就会画画：
+#
+# - **VQ-VAE**（2017）：用码本里最近的向量代替编码器的输出，token 就是它的编号；
+# - **DALL·E**（2021）：把文字和 1024 个图像 token 接成一串，用一个 Transformer 预测；
+# - **VQGAN**（2021）：更好的解码器，同样多的 token，图清楚得多；
+# - **VAR**（2024）：不再一个一个地写，而是一个尺度一个尺度地写，由粗到细（第 6 课）。
+#
+# 它们都从这一课的三步开始：编码、换成最近的码字、解码。
+#
+# </div>
+# <div lang="en">
+#
+# A sentence is a string of discrete symbols, and language models predict them one after another. A photograph is not. But if
+# it can be written as tokens, a model that writes sentences can paint:
+#
+# - **VQ-VAE** (2017): the nearest vector of a codebook replaces what the encoder gives; its number is the token;
+# - **DALL·E** (2021): text and 1024 image tokens in one sequence, predicted by one transformer;
+# - **VQGAN** (2021): a better decoder, and much sharper pictures from as many tokens;
+# - **VAR** (2024): no longer token by token but scale by scale, from coarse to fine (lesson 6).
+#
+# All of them begin with the three steps of this lesson: encode, take the nearest code, decode.
 #
 # </div>
 
@@ -42,13 +75,13 @@ classroom.start()
 #
 # <div lang="zh">
 #
-# 这是小猫 Chelsea（scikit-image 自带的照片，CC0）。整套课程里，没有一个模型用她训练过：她永远是考题。
+# *1 分钟。* 这是小猫 Chelsea（scikit-image 自带的照片，CC0）。整套课程里，没有一个模型用她训练过：她永远是考题。
 #
 # </div>
 # <div lang="en">
 #
-# This is Chelsea the cat (a photograph that ships with scikit-image, CC0). No model in this course is ever trained
-# on her: she is always the exam.
+# *1 minute.* This is Chelsea the cat (a photograph that ships with scikit-image, CC0). No model in this course is ever
+# trained on her: she is always the exam.
 #
 # </div>
 
@@ -58,20 +91,20 @@ device = pick_device()
 cat = held_out_photo().to(device)
 
 # %% jupyter={"source_hidden": true}
-figure, axes = plt.subplots(figsize=(3.8, 2.7))
+figure, axes = plt.subplots(figsize=(3.4, 2.4))
 classroom.draw_images([cat[0]], ["考题 the exam"], [axes])
 classroom.show(figure, "一只姜黄色小猫的脸，正看着镜头。", "The face of a ginger cat who looks into the camera.")
 
 # %% [markdown]
 # <div lang="zh">
 #
-# 先数一数。彩色像素要 3 × 8 = 24 比特。换成词：每 4 × 4 个像素一个词，512 = 2⁹ 个词，所以每个词 9 比特。
+# 先数一数。彩色像素要 3 × 8 = 24 比特。换成 token：每 4 × 4 个像素一个，一共 512 = 2⁹ 种，所以每个 9 比特。
 #
 # </div>
 # <div lang="en">
 #
-# Count first. A colour pixel costs 3 × 8 = 24 bits. In words: one word for each 4 × 4 pixels, and with 512 = 2⁹ words
-# each costs 9 bits.
+# Count first. A colour pixel costs 3 × 8 = 24 bits. As tokens: one for each 4 × 4 pixels, and with 512 = 2⁹ different
+# ones each costs 9 bits.
 #
 # </div>
 
@@ -82,33 +115,46 @@ guess_bits = classroom.Predict(
 guess_bits
 
 # %%
+guess_bits.hold()
 height, width = cat.shape[2:]
 rows, columns = height // 4, width // 4
 bits = bits_per_pixel(rows * columns, 512, height, width)
 
-print(f"{height} × {width} 像素 pixels  →  {rows} × {columns} = {rows * columns} 个词 words")
+print(f"{height} × {width} 像素 pixels  →  {rows} × {columns} = {rows * columns} tokens")
 print(f"24 比特/像素 bits per pixel  →  {bits} 比特/像素 bits per pixel：1/{24 / bits:.1f}")
-guess_bits.reveal(2, because=("16 个像素分一个词的 9 比特。", "Sixteen pixels share the 9 bits of one word."))
+
+# %% jupyter={"source_hidden": true}
+guess_bits.hold()
+guess_bits.reveal(2, because=("16 个像素分一个 token 的 9 比特。", "Sixteen pixels share the 9 bits of one token."))
 
 # %% [markdown]
-# ## 2. 一分钟学会一本词典 · A dictionary in one minute
+# ## 2. 一分钟学会一个码本 · A codebook in one minute
 #
 # <div lang="zh">
 #
-# 一张图按这个顺序走：**编码器**把每 4 × 4 个像素变成一个向量 → **量化器**把向量换成码本里最近的码字，它的编号就是“词”→ **解码器**把词变回像素。三部分从随机开始，一起学，教材是另外七张照片的随机小块。
+# *3 分钟。* 一张图按这个顺序走：**编码器**把每 4 × 4 个像素变成一个 8 维向量 $z_e$ → **量化器**把它换成**码本**里最近的**码字** $z_q$，码字的编号就是 token → **解码器**把码字变回像素。三部分从随机开始，一起学，教材是另外七张照片的随机小块。
 #
-# 按下面的 **停止** 可以随时结束，学到的都会留下。
+# 按下面的 **停止** 可以随时结束，学到的都会留下。曲线有两条：
+#
+# - **峰值信噪比（PSNR）**用分贝数误差：每少一半的均方误差，约多 3 dB。
+# - **困惑度**是“实际用上了多少种 token”：512 种用得一样多时是 512，只用一种时是 1。
 #
 # </div>
 # <div lang="en">
 #
-# A picture walks through in this order: the **encoder** turns each 4 × 4 pixels into a vector → the **quantizer** swaps
-# it for the nearest code vector of the codebook, whose number is the “word” → the **decoder** turns words back into
-# pixels. All three start at random and learn together, from random crops of seven other photographs.
+# *3 minutes.* A picture walks through in this order: the **encoder** turns each 4 × 4 pixels into a vector $z_e$ of 8
+# numbers → the **quantizer** swaps it for the nearest **code** $z_q$ in the **codebook**, and the code's number is the token
+# → the **decoder** turns codes back into pixels. All three start at random and learn together, from random crops of seven
+# other photographs.
 #
-# Press **Stop** below whenever you like: what was learnt is kept.
+# Press **Stop** below whenever you like: what was learnt is kept. There are two curves:
+#
+# - **PSNR** counts errors in decibels: each halving of the mean squared error adds about 3 dB.
+# - **Perplexity** is “how many different tokens are really in use”: 512 when all 512 are used equally, 1 when only one is.
 #
 # </div>
+#
+# $$\underset{(3,\,H,\,W)}{x} \xrightarrow{\text{编码器 encoder}} \underset{(D,\,H/4,\,W/4)}{\color{#E69F00}{z_e}} \xrightarrow{\text{最近的码字 nearest code}} \underset{(H/4,\,W/4)}{\text{token}} \xrightarrow{\text{查码本 look up}} \underset{(D,\,H/4,\,W/4)}{\color{#009E73}{z_q}} \xrightarrow{\text{解码器 decoder}} \underset{(3,\,H,\,W)}{\hat x}$$
 
 # %% tags=["nbval-ignore-output"]
 model = SimpleVQVAE(512, 8, quantizer=EMAVectorQuantizer(512, 8)).to(device)
@@ -124,8 +170,8 @@ panel = classroom.TrainingPanel("训练", "Training", 60, {
 def look():
     """What the exam's face looks like now. 考题现在的样子。"""
     with torch.no_grad():
-        words = model.img_to_idxBl(face)
-        return model.idxBl_to_img(words, size=face.shape[2:])[0]
+        tokens = model.img_to_idxBl(face)
+        return model.idxBl_to_img(tokens, size=face.shape[2:])[0]
 
 
 # %% tags=["nbval-ignore-output"]
@@ -135,194 +181,214 @@ for record in panel.watch(fit(model, batches, seconds=60), preview=look):
 # %% [markdown]
 # <div lang="zh">
 #
-# **峰值信噪比**用分贝数误差：每少一半的均方误差，约多 3 dB。**困惑度**是“实际用上了多少个词”：512 个词用得一样多时是 512，只用一个词时是 1。它为什么常常掉到 1，第 4 课来讲。
+# 训练完的模型，**六行**就能自己走一遍：没有藏着别的东西。训练时还要两个损失，并让梯度越过“最近”这一步，那是第 3 课。困惑度为什么常常掉到 1，是第 4 课。
 #
 # </div>
 # <div lang="en">
 #
-# **PSNR** counts errors in decibels: each halving of the mean squared error adds about 3 dB. **Perplexity** is “how many
-# words are really in use”: 512 when all 512 are used equally, 1 when only one is. Why it so often falls to 1 is the
-# story of lesson 4.
-#
-# </div>
-
-# %% [markdown]
-# ## 3. 猫、词、又见猫 · Cat, words, cat again
-#
-# <div lang="zh">
-#
-# 现在考试。左边是原图；中间每个小方块是一个词，涂成这个词自己的平均颜色；右边只用中间的词画出来。
-#
-# </div>
-# <div lang="en">
-#
-# Now the exam. Left, the original; in the middle, each little square is one word, painted in that word's own mean
-# colour; right, what the decoder draws from those words alone.
+# You can walk through the trained model yourself, in **six lines**: nothing else is hidden in it. Training also takes two
+# losses and a way for the gradient past “nearest”: lesson 3. Why perplexity so often falls to 1 is the story of lesson 4.
 #
 # </div>
 
 # %% tags=["nbval-ignore-output"]
-words = model.img_to_idxBl(cat)
-again = model.idxBl_to_img(words, size=(height, width))
-after = psnr(again, cat).item()
-
-print(f"训练前 before training: {before:.1f} dB    训练后 after: {after:.1f} dB")
-assert torch.equal(words[0], model.img_to_idxBl(cat)[0])  # 同一张图，总是同样的词 the same picture, the same words
-assert after > before + 5 or record.seconds < 30  # 早停除外 unless stopped early
-
-# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
-tokens = words[0].view(rows, columns).cpu()
-order = torch.bincount(tokens.flatten(), minlength=512).argsort(descending=True)  # the most frequent word first
-alike = torch.arange(512, device=device)[:, None].expand(-1, 25)  # each word among its like, 5 × 5 times:
-dictionary = model.idxBl_to_img([alike])[:, :, 8:12, 8:12].cpu()  # the 4 × 4 pixels in the middle
-
-figure, axes = plt.subplots(1, 3, figsize=(8, 2.2))
-classroom.draw_images([cat[0]], ["原图 original"], axes[:1])
-lesson.draw_tokens(tokens, dictionary, axes[1]).set_title(f"{rows} × {columns} 个词 words")
-classroom.draw_images([again[0]], ["从词画回 from words alone"], axes[2:])
-classroom.show(figure, "左：原图；中：粗糙的词图，仍看得出猫脸；右：从词画回的猫，细毛变软，其余几乎一样。",
-               "Left: the original. Middle: the coarse token map, the cat's face still visible. Right: the cat drawn "
-               "from words, fine fur softened, the rest nearly the same.")
+with torch.no_grad():
+    z_e = model.encoder(face)  # (1, 3, 160, 224) -> (1, 8, 40, 56)
+    vectors = z_e.permute(0, 2, 3, 1).reshape(-1, 8)  # (2240, 8)
+    codebook = model.quantize.embedding.weight  # (512, 8)
+    indices = torch.cdist(vectors, codebook).argmin(dim=1)  # (2240,) 这就是 token these are the tokens
+    z_q = codebook[indices].view(1, 40, 56, 8).permute(0, 3, 1, 2)  # (1, 8, 40, 56)
+    picture = model.decoder(z_q)  # (1, 3, 160, 224)
+assert (indices == model.img_to_idxBl(face)[0][0]).float().mean() > 0.999  # 打平除外 but for ties
+assert psnr(picture, look()[None].to(device)).item() > 40  # 同一幅画 the same picture
 
 # %% [markdown]
+# ## 3. 猫、token、又见猫 · Cat, tokens, cat again
+#
 # <div lang="zh">
 #
-# 走近看左眼的一角：图真的只是一张编号表。旁边是词典的前一半，最常用的词排在前面，每个词画成四周都是它自己时的 4 × 4 个像素。
+# *2 分钟。* 现在考试。左边是原图；中间每个小方块是一个 token，涂成它自己的平均颜色；右边只用中间的 token 画出来。
 #
 # </div>
 # <div lang="en">
 #
-# Step closer to a corner of one eye: the picture really is a table of numbers. Beside it is the first half of the
-# dictionary, the most frequent words first, each drawn as the 4 × 4 pixels that it makes
-# among its like.
+# *2 minutes.* Now the exam. Left, the original; in the middle, each little square is one token, painted in that token's own
+# mean colour; right, what the decoder draws from those tokens alone.
+#
+# </div>
+
+# %% tags=["nbval-ignore-output"]
+idx_Bl = model.img_to_idxBl(cat)  # 一个尺度，所以列表里只有一项 one scale, so a list of one: (1, 8400)
+again = model.idxBl_to_img(idx_Bl, size=(height, width))
+after = psnr(again, cat).item()
+
+print(f"训练前 before training: {before:.1f} dB    训练后 after: {after:.1f} dB")
+assert torch.equal(idx_Bl[0], model.img_to_idxBl(cat)[0])  # 同一张图，总是同样的 token the same picture, the same tokens
+assert after > before + 5 or record.seconds < 30  # 早停除外 unless stopped early
+
+# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+tokens = idx_Bl[0].view(rows, columns).cpu()
+order = torch.bincount(tokens.flatten(), minlength=512).argsort(descending=True)  # the most frequent token first
+alike = torch.arange(512, device=device)[:, None].expand(-1, 25)  # each token among its like, 5 × 5 times:
+dictionary = model.idxBl_to_img([alike])[:, :, 8:12, 8:12].cpu()  # the 4 × 4 pixels in the middle
+
+figure, axes = plt.subplots(1, 3, figsize=(7.4, 2.05))
+classroom.draw_images([cat[0]], ["原图 original"], axes[:1])
+lesson.draw_tokens(tokens, dictionary, axes[1]).set_title(f"{rows} × {columns} tokens")
+classroom.draw_images([again[0]], ["只用 tokens 画回 from tokens alone"], axes[2:])
+classroom.show(figure, "左：原图；中：粗糙的 token 图，仍看得出猫脸；右：从 token 画回的猫，细毛变软，其余几乎一样。",
+               "Left: the original. Middle: the coarse token map, the cat's face still visible. Right: the cat drawn "
+               "from tokens, fine fur softened, the rest nearly the same.")
+
+# %% [markdown]
+# <div lang="zh">
+#
+# 走近看左眼的一角：图真的只是一张编号表。旁边是 512 种 token 的一半，最常用的排在前面，每个画成四周都是它自己时的 4 × 4 个像素。
+#
+# </div>
+# <div lang="en">
+#
+# Step closer to a corner of one eye: the picture really is a table of numbers. Beside it is one half of the 512 different
+# tokens, the most frequent first, each drawn as the 4 × 4 pixels that it makes when all around it are the same.
 #
 # </div>
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 figure, (left, right) = plt.subplots(1, 2, figsize=(7.6, 2.7), width_ratios=[1, 2.1])
-lesson.draw_tokens(tokens[24:32, 36:46], dictionary, left, numbers=True).set_title("一角的词 words in one corner")
-lesson.draw_dictionary(dictionary, order[:256], right, columns=32).set_title("最常用的 256 个词 the 256 most frequent words")
-classroom.show(figure, "左：80 个词的编号表；右：256 个小色块，有平色，也有各个方向的边缘。",
-               "Left: a table of 80 word numbers. Right: 256 little patches, some flat colours, some edges in "
+lesson.draw_tokens(tokens[24:32, 36:46], dictionary, left, numbers=True).set_title("一角的 tokens in one corner")
+lesson.draw_dictionary(dictionary, order[:256], right, columns=32).set_title("最常用的 256 种 the 256 most frequent")
+classroom.show(figure, "左：80 个 token 的编号表；右：256 个小色块，有平色，也有各个方向的边缘。",
+               "Left: a table of 80 token numbers. Right: 256 little patches, some flat colours, some edges in "
                "every direction.")
 
 # %% [markdown]
-# ## 4. 少几个词行不行 · Would fewer words do
+# ## 4. 少几种 token 行不行 · Would fewer tokens do
 #
 # <div lang="zh">
 #
-# 先猜，再拖动滑块。每动一下，量化器和解码器都真的重新跑一遍。
+# *2 分钟。* 先猜，再拖动滑块。每动一下，量化器和解码器都真的重新跑一遍。
 #
 # </div>
 # <div lang="en">
 #
-# Guess first, then drag the slider. Each move really runs the quantizer and the decoder again.
+# *2 minutes.* Guess first, then drag the slider. Each move really runs the quantizer and the decoder again.
 #
 # </div>
 
 # %% jupyter={"source_hidden": true}
-guess_words = classroom.Predict(
-    question=("只留最常用的 16 个词，还认得出是猫吗？", "With only the 16 most frequent words left, will you still see a cat?"),
+guess_tokens = classroom.Predict(
+    question=("只留最常用的 16 种 token，还认得出是猫吗？",
+              "With only the 16 most frequent tokens left, will you still see a cat?"),
     options=[("认得出", "yes"), ("认不出", "no")])
-guess_words
+guess_tokens
 
 # %% tags=["nbval-ignore-output"]
 z_e = model.encoder(face).detach()
 codebook = model.quantize.embedding.weight.detach()
 
 
-def with_fewer_words(power):
-    """Only the 2^power most frequent words. 只用最常用的 2^power 个词。"""
+def with_fewer_tokens(power):
+    """Only the 2^power most frequent tokens. 只用最常用的 2^power 种 token。"""
     few = VectorQuantizer2(2**power, 8)
     few.embedding.weight.data = codebook[order[:2**power].to(device)]
     with torch.no_grad():
         picture = model.decoder(few.eval()(z_e).quantized)
     return [face[0], picture[0]], {
-        ("词数", "words"): 2**power,
+        ("token 种数", "different tokens"): 2**power,
         ("比特/像素", "bits per pixel"): power / 16,
         ("峰值信噪比（dB）", "PSNR (dB)"): f"{psnr(picture, face).item():.1f}"}
 
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 classroom.PictureExplorer(
-    with_fewer_words,
-    sliders=[classroom.Slider("power", "词数 = 2 的几次方", "words = 2 to the power", 0, 9, 1, 9)],
-    pictures=[("原图", "original"), ("从词画回", "from words alone")],
-    alt_zh="左边是猫脸，右边是用较少的词画回的猫脸；词越少，颜色和边缘越粗糙。",
-    alt_en="Left the cat's face, right the face drawn from fewer words; the fewer, the coarser its colours and edges.")
+    with_fewer_tokens,
+    sliders=[classroom.Slider("power", "种数 = 2 的几次方", "tokens = 2 to the power", 0, 9, 1, 9)],
+    pictures=[("原图", "original"), ("只用 token 画回", "from tokens alone")],
+    alt_zh="左边是猫脸，右边是用较少种 token 画回的猫脸；种数越少，颜色和边缘越粗糙。",
+    alt_en="Left the cat's face, right the face drawn from fewer tokens; the fewer, the coarser its colours and edges.")
 
 # %% jupyter={"source_hidden": true}
-guess_words.reveal(0, because=("常用的词是大片的颜色，脸形就在里面；少见的词管边缘和毛。拖到 4 看看。",
-                               "Frequent words are large areas of colour, and the shape of the face is in them; rare "
-                               "words carry edges and fur. Drag to 4 and look."))
+guess_tokens.hold()
+guess_tokens.reveal(0, because=("常用的 token 是大片的颜色，脸形就在里面；少见的管边缘和毛。拖到 4 看看。",
+                                "Frequent tokens are large areas of colour, and the shape of the face is in them; rare "
+                                "ones carry edges and fur. Drag to 4 and look."))
 
 # %% [markdown]
 # ## 5. 同样的比特，JPEG 怎么样 · JPEG at the same bits
 #
 # <div lang="zh">
 #
-# 用同样多的字节存一张 JPEG，比一比谁的分贝高。
+# *2 分钟。* 用同样多的字节存一张 JPEG，比一比哪一张的峰值信噪比高。
+#
+# 这样比并不完全公平：JPEG 的字节里有它的文件头（几百字节）；我们的只数 token，不数解码器和码本。解码器一次装好，可以画所有的照片，但它也要占地方。
 #
 # </div>
 # <div lang="en">
 #
-# Store a JPEG in the same number of bytes, and see who has more decibels.
+# *2 minutes.* Store a JPEG in the same number of bytes, and see which has the higher PSNR.
+#
+# The comparison is not entirely fair: JPEG's bytes include its file header (some hundred bytes); ours count the tokens only,
+# not the decoder and the codebook. The decoder is installed once and draws every photograph, but it takes room, too.
 #
 # </div>
 
 # %% jupyter={"source_hidden": true}
 guess_jpeg = classroom.Predict(
-    question=("同样的字节，谁更清楚？", "At the same bytes, who is clearer?"),
-    options=[("JPEG", "JPEG"), ("我们的词", "our words")])
+    question=("同样的字节，哪一张的峰值信噪比更高？", "At the same number of bytes, which has the higher PSNR?"),
+    options=[("JPEG", "JPEG"), ("我们的 token", "our tokens")])
 guess_jpeg
 
 # %% tags=["nbval-ignore-output"]
+guess_jpeg.hold()
 budget = rows * columns * 9 // 8  # bytes
 jpeg, spent = lesson.jpeg_within(cat[0].cpu(), budget)
 jpeg_db = psnr(jpeg, cat[0].cpu()).item()
+parameters = sum(p.numel() for part in (model.decoder, model.quantize.embedding) for p in part.parameters())
 
-print(f"词 words: {budget} 字节 bytes, {after:.1f} dB    JPEG: {spent} 字节 bytes, {jpeg_db:.1f} dB")
-guess_jpeg.reveal(0 if jpeg_db > after else 1,
-                  because=(f"JPEG {jpeg_db:.1f} dB，词 {after:.1f} dB。", f"JPEG {jpeg_db:.1f} dB, words {after:.1f} dB."))
+print(f"tokens: {budget} 字节 bytes, {after:.1f} dB    JPEG: {spent} 字节 bytes, {jpeg_db:.1f} dB")
+print(f"解码器和码本 decoder and codebook: {parameters * 4 // 1000} kB")
 assert spent <= budget
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
-figure, axes = plt.subplots(1, 3, figsize=(7.6, 2.1))
+guess_jpeg.hold()
+guess_jpeg.reveal(0 if jpeg_db > after else 1, because=(
+    f"JPEG {jpeg_db:.1f} dB，token {after:.1f} dB。", f"JPEG {jpeg_db:.1f} dB, tokens {after:.1f} dB."))
+figure, axes = plt.subplots(1, 3, figsize=(6.8, 1.95))
 classroom.draw_images([picture[:, 40:200, 100:324] for picture in (cat[0], again[0], jpeg)],
-                      ["原图 original", f"词 words: {after:.1f} dB", f"JPEG: {jpeg_db:.1f} dB"], axes)
-classroom.show(figure, "三张几乎一样的猫脸：原图、从词画回的、JPEG。词画的毛发软一些，JPEG 有细小的方块。",
-               "Three faces of the cat that look nearly alike: the original, from words, JPEG. The words' fur is softer, JPEG has "
-               "fine blocks.")
+                      ["原图 original", f"tokens: {after:.1f} dB", f"JPEG: {jpeg_db:.1f} dB"], axes)
+classroom.show(figure, "三张几乎一样的猫脸：原图、从 token 画回的、JPEG。token 画的毛发软一些，JPEG 有细小的方块。",
+               "Three faces of the cat that look nearly alike: the original, from tokens, JPEG. The tokens' fur is softer, JPEG "
+               "has fine blocks.")
 effective = torch.log2(perplexity(tokens, 512)).item()
-print(f"常用的词若写得短，平均每词只要 {effective:.1f} 比特 "
-      f"bits a word on average, if frequent words were written shorter")
+print(f"常用的若写得短，平均每个 token 只要 {effective:.1f} 比特 "
+      f"bits a token on average, if frequent ones were written shorter")
 
 # %% [markdown]
 # <div lang="zh">
 #
-# 多半是 JPEG 赢。它有三十多年的功夫，还把常见的符号写得短；我们的词一律 9 比特。那么为什么要词？因为词是**语言**：会写句子的模型（第 7 课的 VAR）就能用它写出新的图。
+# 它们各有长处。JPEG 有三十多年的功夫，还把常见的符号写得短；我们的 token 一律 9 比特。那么为什么要 token？因为 token 可以当**语言**：会写句子的模型就能用它写出新的图（第 7 课的 VAR，即将推出）。
 #
 # </div>
 # <div lang="en">
 #
-# JPEG usually wins. It has three decades of craft behind it and writes frequent symbols shorter; our words all cost 9
-# bits. Then why words? Because words are a **language**: a model that writes sentences (VAR, in lesson 7) can write new
-# pictures with them.
+# Each has its strength. JPEG has three decades of craft behind it and writes frequent symbols shorter; our tokens all cost 9
+# bits. Then why tokens? Because they can serve as a **language**: a model that writes sentences can write new pictures with
+# them (VAR, in lesson 7, to come).
 #
 # </div>
 
 # %% [markdown]
-# ## 6. 词典不会的 · What the dictionary cannot say
+# ## 6. token 写不出的 · What tokens cannot say
 #
 # <div lang="zh">
 #
-# 反例：纯噪声。`DummyDataset` 的像素彼此无关，没有规律可学。512 个词要说 4 × 4 × 3 个互不相关的数，怎么也不够。
+# *2 分钟。* 反例：纯噪声。`DummyDataset` 的像素彼此无关，没有规律可学。要描述 4 × 4 × 3 个互不相关的数，512 种 token 怎么也不够。
 #
 # </div>
 # <div lang="en">
 #
-# The counter-example: pure noise. The pixels of `DummyDataset` have nothing to do with each other, so there is nothing to
-# learn. 512 words for 4 × 4 × 3 unrelated numbers can never be enough.
+# *2 minutes.* The counter-example: pure noise. The pixels of `DummyDataset` have nothing to do with each other, so there is
+# nothing to learn. 512 different tokens can never describe 4 × 4 × 3 unrelated numbers.
 #
 # </div>
 
@@ -330,17 +396,17 @@ print(f"常用的词若写得短，平均每词只要 {effective:.1f} 比特 "
 noise = DummyDataset(length=1)[0][0][None].to(device)
 with torch.no_grad():
     guess = model(noise)[0]
-grey = psnr(torch.zeros_like(noise), noise).item()  # 一片灰，一个词也不用 plain grey, not a word needed
+grey = psnr(torch.zeros_like(noise), noise).item()  # 一片灰，一个 token 也不用 plain grey, not one token needed
 
 print(f"噪声 noise: {psnr(guess, noise).item():.1f} dB    一片灰 plain grey: {grey:.1f} dB    "
       f"猫 cat: {after:.1f} dB")
 assert psnr(guess, noise).item() < grey + 2
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
-figure = classroom.draw_images([noise[0], guess[0]], ["噪声 noise", "画回 from words"])[0].figure
-figure.set_size_inches(3.4, 1.9)
-classroom.show(figure, "左：彩色噪声；右：从词画回的模糊斑点，和左边不像。",
-               "Left: coloured noise. Right: blurred spots drawn from words, unlike the left.")
+figure = classroom.draw_images([noise[0], guess[0]], ["噪声 noise", "画回 from tokens"])[0].figure
+figure.set_size_inches(2.6, 1.45)
+classroom.show(figure, "左：彩色噪声；右：从 token 画回的模糊斑点，和左边不像。",
+               "Left: coloured noise. Right: blurred spots drawn from tokens, unlike the left.")
 
 # %% [markdown]
 # ## 小测验 · Quiz
@@ -358,25 +424,25 @@ classroom.show(figure, "左：彩色噪声；右：从词画回的模糊斑点�
 
 # %% jupyter={"source_hidden": true}
 classroom.Quiz([
-    classroom.Question(("一个“词”是什么？", "What is a “word”?"), [
+    classroom.Question(("一个 token 是什么？", "What is a token?"), [
         classroom.Option(("4 × 4 个像素的小图", "a patch of 4 × 4 pixels"), False,
-                         ("解码器还看左邻右舍：同一个词在不同地方画得不同。",
-                          "The decoder looks at the neighbours too: one word paints differently in different places.")),
+                         ("解码器还看左邻右舍：同一个 token 在不同地方画得不同。",
+                          "The decoder looks at the neighbours too: one token looks different in different places.")),
         classroom.Option(("码本里一个码字的编号", "the number of a code vector in the codebook"), True,
                          ("对：存下来的只有编号，码字要到码本里查。",
                           "Yes: only the number is stored; the vector is looked up in the codebook.")),
         classroom.Option(("编码器给出的向量", "the vector that the encoder gives"), False,
                          ("那是量化之前的 z_e，是 8 个浮点数，不是 9 比特。",
                           "That is z_e, before quantizing: 8 floating-point numbers, not 9 bits."))]),
-    classroom.Question(("词典从 512 个词变成 1024 个，图的大小不变，花费怎么变？",
-                        "The dictionary grows from 512 words to 1024, the picture stays the same: what happens to the price?"), [
+    classroom.Question(("码本从 512 个码字变成 1024 个，图的大小不变，比特数怎么变？",
+                        "The codebook grows from 512 codes to 1024, the picture stays: what happens to the number of bits?"), [
         classroom.Option(("加倍", "it doubles"), False,
-                         ("词的个数没有变，每个词只从 9 比特变成 10 比特。",
-                          "The number of words stays; each costs 10 bits instead of 9.")),
+                         ("token 的个数没有变，每个只从 9 比特变成 10 比特。",
+                          "There are as many tokens as before; each costs 10 bits instead of 9.")),
         classroom.Option(("多 1/9", "one ninth more"), True,
                          ("对：log₂1024 = 10，log₂512 = 9。", "Yes: log₂1024 = 10, log₂512 = 9.")),
-        classroom.Option(("不变", "nothing"), False,
-                         ("要分清 1024 个词，9 比特不够。", "Nine bits cannot tell 1024 words apart."))]),
+        classroom.Option(("不变", "it stays the same"), False,
+                         ("要分清 1024 个码字，9 比特不够。", "Nine bits cannot tell 1024 codes apart."))]),
     classroom.Question(("为什么噪声画不回来？", "Why does noise not come back?"), [
         classroom.Option(("训练的时间太短", "training was too short"), False,
                          ("再久也一样：没有规律，9 比特说不清 48 个互不相关的数。",
@@ -385,7 +451,8 @@ classroom.Quiz([
                          ("对：压缩靠的是规律，照片里的邻居多半相像。",
                           "Yes: compression lives on regularity, and in photographs neighbours look alike.")),
         classroom.Option(("噪声太亮", "noise is too bright"), False,
-                         ("亮度没有关系：一片亮色一个词就够。", "Brightness does not matter: one word is enough for a bright area."))]),
+                         ("亮度没有关系：一片亮色一种 token 就够。",
+                          "Brightness does not matter: one kind of token is enough for a bright area."))]),
 ])
 
 # %% [markdown]
@@ -393,25 +460,37 @@ classroom.Quiz([
 #
 # <div lang="zh">
 #
-# - 词就是码本里的编号；编码 = 找最近的码字，解码 = 查表再画。
+# - token 就是码字在码本里的编号；编码 = 找最近的码字，解码 = 查表再画。
 # - 每像素 24 比特变成了 9/16 比特，没见过的猫还认得出来；噪声就不行。
-# - 误差数分贝，花费数比特，两样要一起说。
+# - 质量用分贝说，代价用比特说，两样要一起说。
 #
-# **接下来：** 第 1 课问“近”是什么意思，第 2 课问谁是最近的，第 3 课问梯度怎么走过“选一个词”这一步。
+# **接下来：** 第 1 课问“近”是什么意思，第 2 课问谁是最近的，第 3 课问梯度怎么走过“选最近的码字”这一步。
 #
-# **来源：** van den Oord 等（2017），arXiv 1711.00937（VQ-VAE）；照片来自 scikit-image 和 scikit-learn。
+# **来源：**
+#
+# - VQ-VAE：van den Oord 等（2017），arXiv 1711.00937。三步和三个损失的出处，第 3 节最值得读。
+# - VQGAN：Esser 等（2021），arXiv 2012.09841。看同样的 token 怎样画得更清楚。
+# - DALL·E：Ramesh 等（2021），arXiv 2102.12092。看图像 token 怎样和文字接在一起。
+# - VAR：Tian 等（2024），arXiv 2404.02905。由粗到细的 token，第 6 课细讲。
+# - 照片来自 scikit-image 和 scikit-learn。
 #
 # </div>
 # <div lang="en">
 #
-# - A word is a number in the codebook; encoding is finding the nearest code vector, decoding is looking it up and
+# - A token is a code's number in the codebook; encoding is finding the nearest code, decoding is looking it up and
 #   painting.
 # - 24 bits per pixel became 9/16, and a cat never seen before is still a cat; noise is not so lucky.
-# - Count the error in decibels and the price in bits, and always say both.
+# - Say quality in decibels and cost in bits, and always say both.
 #
-# **Next:** lesson 1 asks what “near” means, lesson 2 which code is nearest, lesson 3 how a gradient gets past “choose one
-# word”.
+# **Next:** lesson 1 asks what “near” means, lesson 2 which code is nearest, lesson 3 how a gradient gets past “choose the
+# nearest code”.
 #
-# **Sources:** van den Oord et al. (2017), arXiv 1711.00937 (VQ-VAE); photographs from scikit-image and scikit-learn.
+# **Sources:**
+#
+# - VQ-VAE: van den Oord et al. (2017), arXiv 1711.00937. Where the three steps and the three losses come from; read section 3.
+# - VQGAN: Esser et al. (2021), arXiv 2012.09841. How the same tokens make sharper pictures.
+# - DALL·E: Ramesh et al. (2021), arXiv 2102.12092. How image tokens are joined to text.
+# - VAR: Tian et al. (2024), arXiv 2404.02905. Tokens from coarse to fine; lesson 6 goes into it.
+# - Photographs from scikit-image and scikit-learn.
 #
 # </div>

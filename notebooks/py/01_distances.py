@@ -5,13 +5,15 @@
 #
 # **问题：** 量化就是“换成最近的码字”。可是“近”有几种量法？怎样算得又快、又省、又不算错？
 #
-# **大约 35 分钟，你会：**
+# **大约 32 分钟，再加练习 17 分钟。你会：**
 #
 # 1. 看到欧氏、余弦、点积为同一个查询选出三个不同的码字，并知道它们何时一致；
 # 2. 把 ‖x − e‖² 拆成三项，量出四种算法的内存和时间；
 # 3. 让舍入误差选出错误的码字，再把它修好。
 #
-# 最后一幅画就在下面：同一个码本，只是整体平移了 4，bf16 就把平面撕碎了。
+# **要先会什么：** 矩阵乘法和向量的长度。**一分钟回顾：** 编码器给出向量 $x$，码本有 K 个码字 $e$，token 就是最近的码字的编号（第 0 课）。这里的码字先用 **k 均值**找：把向量分成 K 群，码字是每群的平均（第 2 课细讲）。
+#
+# 这一课最后得到的就是下面这幅图：同一个码本，只是整体平移了 4，用 bf16（只有大约 2 位有效数字的浮点数）来算，区域就碎了。
 #
 # </div>
 # <div lang="en">
@@ -19,15 +21,22 @@
 # **Question:** to quantize is to take the nearest code. How many ways are there to be near, and how is it computed fast,
 # small and right?
 #
-# **In about 35 minutes you will:**
+# **In about 32 minutes, plus 17 for the exercises, you will:**
 #
 # 1. see Euclid, cosine and dot product choose three different codes for one query, and learn when they agree;
 # 2. take ‖x − e‖² apart into three terms, and measure memory and time of four ways;
 # 3. let rounding choose the wrong code, and repair it.
 #
-# It ends on this picture: one codebook, moved by 4, and bf16 tears the plane to pieces.
+# **What you need to know:** matrix products and the length of a vector. **One-minute recap:** the encoder gives a vector $x$,
+# the codebook holds K codes $e$, and the token is the number of the nearest one (lesson 0). Our codes come from **k-means**:
+# split the vectors into K groups and let each code be its group's mean (lesson 2 explains it).
+#
+# The lesson ends on this picture: one codebook, moved by 4; computed in bf16, a floating-point format of about 2 digits, the
+# regions fall to pieces.
 #
 # </div>
+#
+# $$\underset{(3,\,H,\,W)}{x} \xrightarrow{\text{编码器 encoder}} \boxed{\underset{(D,\,H/4,\,W/4)}{\color{#E69F00}{z_e}} \xrightarrow{\text{最近的码字 nearest code}} \underset{(H/4,\,W/4)}{\text{token}}} \xrightarrow{\text{查码本 look up}} \underset{(D,\,H/4,\,W/4)}{\color{#009E73}{z_q}} \xrightarrow{\text{解码器 decoder}} \underset{(3,\,H,\,W)}{\hat x}$$
 
 # %%
 import torch
@@ -112,11 +121,12 @@ same = Predict(
 same
 
 # %% jupyter={"source_hidden": true}
+same.hold()
 chosen = [int(search(query, codes)) for search in (nearest_code, by_cosine, by_dot)]
 print("欧氏、余弦、点积 Euclid, cosine, dot:", chosen)
 same.reveal(len(set(chosen)) - 1, (
     "余弦不管长短，点积偏爱长的码字：两者量的都不是“差多少”。",
-    "The cosine ignores lengths and the dot product favours long codes: neither measures how much is lost."))
+    "Cosine ignores lengths and the dot product favours long codes: neither measures how much is lost."))
 
 # %% [markdown]
 # <div lang="zh">
@@ -125,7 +135,7 @@ same.reveal(len(set(chosen)) - 1, (
 #
 # - 欧氏的区域是多边形；
 # - 余弦的区域是从原点张开的扇形：同一色相，不论鲜艳还是灰暗；
-# - 点积的区域也是扇形，但原点附近的码字**永远选不上**。
+# - 点积的区域也是扇形，但落在其他码字的**凸包之内**的码字永远选不上：不管哪个方向，总有一个外面的码字点积更大。把一个码字拖到它们中间试试。（第 4 课的死码字是同一回事。）
 #
 # </div>
 # <div lang="en">
@@ -135,11 +145,13 @@ same.reveal(len(set(chosen)) - 1, (
 #
 # - Euclid's are polygons;
 # - the cosine's are wedges from the origin: one hue, vivid or dull alike;
-# - the dot product's are wedges too, but codes near the origin **never win**.
+# - the dot product's are wedges too, but a code **inside the convex hull** of the others never wins: in every direction some
+#   outer code has the larger product. Drag a code in among them and see. (The dead codes of lesson 4 are the same fact.)
 #
 # </div>
 
 # %%
+same.hold()
 lesson.DistancePlane(pixels, codes, query=query[0].tolist())
 
 # %% [markdown]
@@ -176,12 +188,12 @@ classroom.show(figure, "同一张寺庙照片四次：原图；欧氏量化，�
 # %% [markdown]
 # <div lang="zh">
 #
-# **说清楚。** 量化要的是误差最小，而误差就是欧氏距离：所以 VQ 默认用欧氏。点积和余弦是**相似度**，只有在长度不重要、或者被管住时才合适。
+# **要点。** 量化要的是误差最小，而误差就是欧氏距离：所以 VQ 默认用欧氏。点积和余弦是**相似度**，只有在长度不重要、或者被管住时才合适。
 #
 # </div>
 # <div lang="en">
 #
-# **Name it.** Quantization wants the smallest error, and that error is the Euclidean distance: hence VQ's default. Dot
+# **In short.** Quantization wants the smallest error, and that error is the Euclidean distance: hence VQ's default. Dot
 # product and cosine are **similarities**, right where lengths do not matter or are kept in check.
 #
 # </div>
@@ -208,6 +220,7 @@ guess = Predict(
 guess
 
 # %%
+guess.hold()
 generator = torch.Generator().manual_seed(0)
 z = torch.randn(4096, 64, generator=generator, dtype=torch.float64)
 gaussian = torch.randn(512, 64, generator=generator, dtype=torch.float64)
@@ -220,19 +233,22 @@ def agreement(codebook):
 
 dot_agrees, cosine_agrees = agreement(gaussian)
 print(f"与欧氏一致 agree with Euclid: 点积 dot {dot_agrees} %, 余弦 cosine {cosine_agrees} %")
+
+# %% jupyter={"source_hidden": true}
+guess.hold()
 guess.reveal(dot_agrees, ("高斯码字有长有短：点积偏爱长的，欧氏偏爱短的。",
                           "Gaussian codes differ in length: dot favours the long ones, Euclid the short."))
 
 # %% [markdown]
 # <div lang="zh">
 #
-# **动手。** 回到上面的平面，勾选“所有码字等长”，再拖动查询：三个记号叠在一起，再也分不开。下面在 64 维里数一遍。
+# **试一试。** 回到上面的平面，勾选“所有码字等长”，再拖动查询：三个记号叠在一起，再也分不开。下面在 64 维里数一遍。
 #
 # </div>
 # <div lang="en">
 #
-# **Act.** Go back to the plane, tick “all codes of equal norm” and drag the query: the three marks lie on one another and no
-# longer part. Below we count it in 64 dimensions.
+# **Try it.** Go back to the plane, tick “all codes of equal norm” and drag the query: the three marks now coincide and stay
+# together. Below we count it in 64 dimensions.
 #
 # </div>
 
@@ -243,14 +259,14 @@ print(f"码字等长 codes of equal norm: 点积 dot {equal_dot} %, 余弦 cosin
 # %% [markdown]
 # <div lang="zh">
 #
-# **说清楚。** 码字等长时，‖x‖² 和 ‖e‖² 都是常数，‖x − e‖² 最小就是 x·e 最大：三者必然一致。
+# **要点。** 码字等长时，‖x‖² 和 ‖e‖² 都是常数，‖x − e‖² 最小就是 x·e 最大：三者必然一致。
 #
 # 一个著名的误会：Keras 官方 VQ-VAE 示例的注释写着 “L2-normalized distance”，代码却是普通的平方距离，什么也没有归一化。
 #
 # </div>
 # <div lang="en">
 #
-# **Name it.** With codes of equal length both ‖x‖² and ‖e‖² are constant, so the smallest ‖x − e‖² is the largest x·e: the
+# **In short.** With codes of equal length both ‖x‖² and ‖e‖² are constant, so the smallest ‖x − e‖² is the largest x·e: the
 # three must agree.
 #
 # A famous misunderstanding: a comment in Keras' official VQ-VAE example says “L2-normalized distance”, while the code is the
@@ -298,6 +314,7 @@ dropped
 lesson.ExpansionPlane(pixels, codes, query=query[0].tolist())
 
 # %% jupyter={"source_hidden": true}
+dropped.hold()
 cross = -2 * query @ codes.t()  # (1, K)
 with_codes = cross + codes.square().sum(dim=1)
 whole = with_codes + query.square().sum(dim=1, keepdim=True)
@@ -309,13 +326,14 @@ dropped.reveal(0, ("‖x‖² 对所有码字都一样，把它们一起抬高�
 # %% [markdown]
 # <div lang="zh">
 #
-# **说清楚。** $-2x\cdot e$ 是点积的比赛；加上 $\|e\|^2$，长码字补交“长度税”，就成了欧氏的比赛；$\|x\|^2$ 只让数值变成真正的距离。对一批向量，$x\cdot e$ 是一次矩阵乘法：这就是大家都用展开式的原因。
+# **要点。** 只看 $-2x\cdot e$，比的是点积；加上 $\|e\|^2$，长码字付出代价，比的就是欧氏距离；$\|x\|^2$ 不改变名次，只让数值变成真正的距离。对一批向量，$x\cdot e$ 是一次矩阵乘法：这就是大家都用展开式的原因。
 #
 # </div>
 # <div lang="en">
 #
-# **Name it.** $-2x\cdot e$ is the dot product's contest; $\|e\|^2$ taxes long codes and makes it Euclid's; $\|x\|^2$ only turns the
-# scores into true distances. For a batch, $x\cdot e$ is one matrix product: that is why everyone uses the expansion.
+# **In short.** $-2x\cdot e$ alone compares dot products; adding $\|e\|^2$ makes long codes pay, and compares Euclidean
+# distances; $\|x\|^2$ changes no ranking and only turns the scores into true distances. For a batch, $x\cdot e$ is one matrix
+# product: that is why everyone uses the expansion.
 #
 # </div>
 
@@ -324,30 +342,30 @@ dropped.reveal(0, ("‖x‖² 对所有码字都一样，把它们一起抬高�
 #
 # <div lang="zh">
 #
-# ●○○ 约 5 分钟。写出平方距离表：z 是 (N, D)，codebook 是 (K, D)，返回 (N, K)。用展开式，不要循环。
+# ●○○ 约 5 分钟。一批图：z 是 (B, N, D)，codebook 是 (K, D)。用展开式写出每张图的平方距离表，返回 (B, N, K)。不要循环，也不要先做出 (B, N, K, D) 的差。
 #
 # </div>
 # <div lang="en">
 #
-# ●○○ about 5 minutes. Write the table of squared distances: z is (N, D), codebook is (K, D), return (N, K). Use the
-# expansion, no loop.
+# ●○○ about 5 minutes. A batch of pictures: z is (B, N, D), codebook is (K, D). Write each picture's table of squared
+# distances by the expansion and return (B, N, K). No loop, and no (B, N, K, D) of differences first.
 #
 # </div>
 
 # %%
-def squared_distances(z, codebook):
+def batch_distances(z, codebook):  # (B, N, D), (K, D) -> (B, N, K)
     ...
 
 
-lesson.exercises.expansion.check(squared_distances)
+lesson.exercises.expansion.check(batch_distances)
 
 
 # %% jupyter={"source_hidden": true}
-def squared_distances_solution(z, codebook):
-    return z.square().sum(dim=1, keepdim=True) + codebook.square().sum(dim=1) - 2 * z @ codebook.t()
+def solution(z, codebook):
+    return z.square().sum(dim=-1, keepdim=True) + codebook.square().sum(dim=-1) - 2 * z @ codebook.t()
 
 
-lesson.exercises.expansion.check(squared_distances_solution)
+lesson.exercises.expansion.check(solution, quiet=True)
 
 
 # %% [markdown]
@@ -355,33 +373,36 @@ lesson.exercises.expansion.check(squared_distances_solution)
 #
 # <div lang="zh">
 #
-# ●●○ 约 5 分钟。按余弦选码字：返回 (N,) 的索引。只给 z 归一化够不够？
+# ●●○ 约 6 分钟。手里只有点积的搜索（硬件很快，许多向量数据库也是这样）。请让它选出**欧氏**最近的码字：返回新的 z (N, M) 和新的码本 (K, M)，使 `(new_z @ new_codebook.t()).argmax(dim=1)` 就是欧氏的赢家。M 可以比 D 大。怎样把 ‖e‖² 那一项放进向量里？
 #
 # </div>
 # <div lang="en">
 #
-# ●●○ about 5 minutes. Choose by cosine: return (N,) indices. Is it enough to normalise z alone?
+# ●●○ about 6 minutes. All you have is a search by dot product (fast in hardware, and what many vector databases offer). Make
+# it choose **Euclid's** nearest code: return a new z (N, M) and a new codebook (K, M) such that `(new_z @
+# new_codebook.t()).argmax(dim=1)` is Euclid's winner. M may exceed D. How do you put the term ‖e‖² inside the vectors?
 #
 # </div>
 
 # %%
-def nearest_by_cosine(z, codebook):
-    ...
+def euclid_as_dot(z, codebook):  # (N, D), (K, D) -> (N, M), (K, M)
+    ...  # return new_z, new_codebook
 
 
-lesson.exercises.cosine.check(nearest_by_cosine)
+lesson.exercises.as_dot.check(euclid_as_dot)
 
 
 # %% jupyter={"source_hidden": true}
-def nearest_by_cosine_solution(z, codebook):
-    return (F.normalize(z, dim=1) @ F.normalize(codebook, dim=1).t()).argmax(dim=1)
+def solution(z, codebook):
+    cost = -codebook.square().sum(dim=1, keepdim=True) / 2  # ‖x − e‖² = ‖x‖² − 2 (x·e − ‖e‖²/2)
+    return torch.cat([z, torch.ones(len(z), 1)], dim=1), torch.cat([codebook, cost], dim=1)
 
 
-lesson.exercises.cosine.check(nearest_by_cosine_solution)
+lesson.exercises.as_dot.check(solution, quiet=True)
 
 
 # %% [markdown]
-# ## 4. 价钱 · The price
+# ## 4. 代价 · The cost
 #
 # <div lang="zh">
 #
@@ -409,8 +430,10 @@ def by_broadcast(z, codebook):
     return (z[:, None] - codebook).square().sum(dim=2).argmin(dim=1)
 
 
-def by_formula(z, codebook):
-    return squared_distances_solution(z, codebook).argmin(dim=1)
+def by_formula(z, codebook):  # (N, D), (K, D) -> (N,)
+    cross = z @ codebook.t()  # (N, K)
+    squares = z.square().sum(dim=1, keepdim=True) + codebook.square().sum(dim=1) - 2 * cross  # (N, 1) + (K,) - (N, K)
+    return squares.argmin(dim=1)
 
 
 def by_cdist(z, codebook):
@@ -418,6 +441,7 @@ def by_cdist(z, codebook):
 
 
 searches = {"broadcast": by_broadcast, "formula": by_formula, "cdist": by_cdist, "nearest_code": nearest_code}
+assert torch.equal(by_formula(z, gaussian), nearest_code(z, gaussian))  # 同样的答案 the same answer
 
 # %% jupyter={"source_hidden": true}
 memory_guess = Predict(
@@ -427,6 +451,7 @@ memory_guess = Predict(
 memory_guess
 
 # %% jupyter={"source_hidden": true}
+memory_guess.hold()
 N, K, D = 1024, 256, 64
 difference = N * K * D * 4 / 2**20  # 4 bytes a number
 table = N * K * 4 / 2**20
@@ -475,33 +500,35 @@ print({name: f"× {ratio:.1f}" for name, ratio in growth.items()})
 #
 # <div lang="zh">
 #
-# *约 8 分钟。* 展开式又快又省。它有什么缺点？x = 10000，两个码字在 10000.5 和 10003：真正的平方距离是 0.25 和 9。
+# *约 8 分钟。* 展开式又快又省。它有什么缺点？用一维的例子：x = 10000，两个码字在 10000.5 和 10003：真正的平方距离是 0.25 和 9。
 #
 # </div>
 # <div lang="en">
 #
-# *About 8 minutes.* The expansion is fast and small. Where is the catch? x = 10000, with codes at 10000.5 and 10003: the true
-# squared distances are 0.25 and 9.
+# *About 8 minutes.* The expansion is fast and takes little memory. What is the catch? In one dimension: x = 10000, with codes at
+# 10000.5 and 10003. The true squared distances are 0.25 and 9.
 #
 # </div>
 
 # %% jupyter={"source_hidden": true}
 rounding = Predict(
-    ("float32 有大约 7 位有效数字。展开式会给出什么？", "float32 has about 7 digits. What will the expansion say?"),
+    ("float32 有大约 7 位有效数字。展开式会给出什么？", "float32 has about 7 digits. What will the expansion give?"),
     options=[("0.25 和 9", "0.25 and 9"), ("大约 0.25 和 9，末位不准", "about 0.25 and 9, last digits off"),
              ("0 和 0", "0 and 0"), ("报错", "an error")])
 rounding
 
 # %%
+rounding.hold()
 x, e = torch.tensor(10000.0), torch.tensor([10000.5, 10003.0])
 print("差 difference:", (x - e).square().tolist())
 print("展开 expansion:", (x * x + e * e - 2 * x * e).tolist())
-print("1e8 附近 float32 的间隔 gap near 1e8:", torch.finfo(torch.float32).eps * 2**26)
+print("2e8 附近 float32 的间隔 gap near 2e8:", torch.finfo(torch.float32).eps * 2**27)
 
 # %% jupyter={"source_hidden": true}
-rounding.reveal(2, ("三项都约一亿，那里相邻的 float32 相差 8。大数相减，有用的小数位早已舍掉：灾难性抵消。",
-                    "Each term is about 1e8, where float32 numbers are 8 apart. The digits that matter were rounded away "
-                    "before the subtraction: catastrophic cancellation."))
+rounding.hold()
+rounding.reveal(2, ("x² + e² 和 2x·e 都约两亿，那里相邻的 float32 相差 16。大数相减，有用的小数位早已舍掉：灾难性抵消。",
+                    "x² + e² and 2x·e are both about 2e8, where neighbouring float32 numbers are 16 apart. The digits that "
+                    "matter were rounded away before the subtraction: catastrophic cancellation."))
 
 # %% [markdown]
 # <div lang="zh">
@@ -574,8 +601,10 @@ repaired = Predict(
     options=[("三种都是", "in all three"), ("只有 fp32", "in fp32 alone"), ("都不行", "in none")])
 repaired
 
+# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+repaired.hold()
 
-# %% jupyter={"source_hidden": true}
+
 def patches(photo, number):
     every = photo.unfold(1, 4, 4).unfold(2, 4, 4).permute(1, 2, 0, 3, 4).reshape(-1, 48)
     return every[torch.randperm(len(every), generator=torch.Generator().manual_seed(0))[:number]]
@@ -592,7 +621,6 @@ for centre in (False, True):
             label = f"{name}, 居中 centred" if centre else name
             wrong.setdefault(label, []).append((found != truth).double().mean().item())
 
-# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 figure, axes = plt.subplots(figsize=(6.2, 2.6))
 lesson.draw_rounding(offsets, wrong, axes)
 classroom.show(figure, "选错的比例随偏移变化：不居中时三种精度都升到接近 100%，bf16 最早；居中后三条线都是平的，fp32 为零，bf16 仍有几个百分点。",
@@ -648,13 +676,13 @@ for offset in offsets:
 #
 # <div lang="zh">
 #
-# ●●○ 约 6 分钟。数据离原点几千甚至几万。写一个 float32 的搜索：先居中，再用公式，返回 (N,) 的索引。要减去谁的均值？
+# ●●○ 约 6 分钟。数据离原点几千甚至几万，而且每一维的偏移都不同。写一个 float32 的搜索：先居中，再用公式，返回 (N,) 的索引。要减去谁的均值？
 #
 # </div>
 # <div lang="en">
 #
-# ●●○ about 6 minutes. The data are thousands of units from the origin. Write a search in float32: centre first, then use
-# the formula; return (N,) indices. Whose mean do you subtract, and from what?
+# ●●○ about 6 minutes. The data lie thousands of units from the origin, each dimension at an offset of its own. Write a search
+# in float32: centre first, then use the formula; return (N,) indices. Whose mean do you subtract, and from what?
 #
 # </div>
 
@@ -667,12 +695,12 @@ lesson.exercises.centre.check(nearest_centred)
 
 
 # %% jupyter={"source_hidden": true}
-def nearest_centred_solution(z, codebook):
+def solution(z, codebook):
     origin = z.mean(dim=0)
     return by_formula(z - origin, codebook - origin)
 
 
-lesson.exercises.centre.check(nearest_centred_solution)
+lesson.exercises.centre.check(solution, quiet=True)
 
 # %% [markdown]
 # ## 6. 我们看到了什么 · What we saw
@@ -709,7 +737,7 @@ Quiz([
     Question(("搜索时漏了 ‖e‖²，会怎样？", "A search forgets ‖e‖². What happens?"), [
         Option(("没有影响", "nothing"), False, ("没有影响的是 ‖x‖²。", "The one without effect is ‖x‖².")),
         Option(("长的码字赢得太多", "long codes win too often"), True,
-               ("对：剩下的是点积，长码字没交“长度税”。", "Right: what is left is the dot product; long codes pay no tax on length.")),
+               ("对：剩下的是点积，长码字不用为长度付代价。", "Right: what is left is the dot product; long codes do not pay for their length.")),
         Option(("短的码字赢得太多", "short codes win too often"), False,
                ("反了：‖e‖² 正是对长码字的惩罚，少了它长的占便宜。",
                 "The other way round: ‖e‖² is the penalty on long codes.")),
@@ -727,7 +755,8 @@ Quiz([
         Option(("转成 fp16", "in fp16"), False,
                ("位数多一点，但大于 65504 就溢出。", "A few more digits, but beyond 65504 it overflows.")),
         Option(("转成 float32，居中，近似打平的再用 float64 裁定", "in float32, centred, near ties settled in float64"), True,
-               ("对：`nearest_code` 就这样做，autocast 里也一样。", "Right: so does `nearest_code`, under autocast as well.")),
+               ("对：`nearest_code` 就这样做，在 autocast（PyTorch 的自动混合精度）里也一样。",
+                "Right: so does `nearest_code`, under autocast (PyTorch's automatic mixed precision) as well.")),
     ]),
 ])
 
@@ -736,19 +765,22 @@ Quiz([
 #
 # <div lang="zh">
 #
-# - van den Oord 等（2017），VQ-VAE，arXiv 1711.00937：最近邻用欧氏距离。
-# - Keras 示例 `vq_vae.py`：注释里的 “L2-normalized”。
-# - PyTorch issue #42479：`cdist` 用矩阵乘法时结果错误；文档 `torch.cdist` 的 `compute_mode`。
-# - scikit-learn 文档 `euclidean_distances`：展开式的“灾难性抵消”；issue #9354。
+# - van den Oord 等（2017），VQ-VAE，arXiv 1711.00937：最近邻用欧氏距离；第 3 节是这门课的起点。
+# - Keras 示例 `vq_vae.py`：注释里的 “L2-normalized”；练习怎样核对注释和代码。
+# - PyTorch issue #42479：`cdist` 用矩阵乘法时结果错误；文档 `torch.cdist` 的 `compute_mode` 说怎样关掉它。
+# - scikit-learn 文档 `euclidean_distances`：展开式的“灾难性抵消”；issue #9354 里有更多例子。
 # - 与论文不同：这里的特征是颜色和像素小块，不是训练好的编码器输出。
 #
 # </div>
 # <div lang="en">
 #
-# - van den Oord et al. (2017), VQ-VAE, arXiv 1711.00937: nearest neighbours by Euclidean distance.
-# - Keras' example `vq_vae.py`: “L2-normalized” in a comment.
-# - PyTorch issue #42479: wrong results of `cdist` by matrix product; `compute_mode` in the documentation of `torch.cdist`.
-# - scikit-learn's documentation of `euclidean_distances`: the expansion's “catastrophic cancellation”; issue #9354.
+# - van den Oord et al. (2017), VQ-VAE, arXiv 1711.00937: nearest neighbours by Euclidean distance; section 3 is where this
+#   course starts.
+# - Keras' example `vq_vae.py`: “L2-normalized” in a comment; good practice in checking comments against code.
+# - PyTorch issue #42479: wrong results of `cdist` by matrix product; `compute_mode` in the documentation of `torch.cdist` says
+#   how to switch it off.
+# - scikit-learn's documentation of `euclidean_distances`: the expansion's “catastrophic cancellation”; issue #9354 has more
+#   examples.
 # - Unlike the paper: features here are colours and patches of pixels, not outputs of a trained encoder.
 #
 # </div>

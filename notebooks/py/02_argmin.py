@@ -5,28 +5,36 @@
 #
 # **问题：** 每个向量都换成最近的码字。哪个码字胜出？又丢了什么？
 #
-# **大约 35 分钟，你会：**
+# **大约 34 分钟，再加练习 16 分钟。你会：**
 #
 # 1. 拖动码字，看维诺图、归属和失真怎样跟着变；
 # 2. 一步步走 Lloyd 算法，看失真为什么从不上升，又为什么会停在不好的地方；
 # 3. 把照片画成 K 种颜色，画出码率—失真曲线，再弄清 argmin 为什么没有斜率。
 #
-# 要走到的画：同一张照片，用 2、16、256 种颜色。比特越多，分贝越高。
+# **要先会什么：** 平均值、平方距离、`argmin`。**一分钟回顾：** 码本有 K 个码字，每个向量换成最近的一个，只存它的编号（第 0 课）；“近”用欧氏距离，`nearest_code` 算得又准又省（第 1 课）。
+#
+# 这一课最后得到的就是下面的图：同一张照片，用 2、16、256 种颜色。比特越多，分贝越高。
 #
 # </div>
 # <div lang="en">
 #
 # **Question:** every vector is replaced by its nearest code. Which code wins, and what is lost?
 #
-# **In about 35 minutes you will:**
+# **In about 34 minutes, plus 16 for the exercises, you will:**
 #
 # 1. drag codes, and see Voronoi cells, assignments and distortion follow;
 # 2. walk through Lloyd's algorithm, see why distortion never rises, and why it may still stop in a bad place;
 # 3. paint a photograph in K colours, draw its rate–distortion curve, and learn why argmin has no slope.
 #
-# The picture it leads to: one photograph in 2, 16 and 256 colours: more bits, more decibels.
+# **What you need to know:** means, squared distances, `argmin`. **One-minute recap:** a codebook holds K codes; every vector is
+# replaced by the nearest one, and only its number is stored (lesson 0); “near” is Euclid's distance, which `nearest_code`
+# computes exactly and in little memory (lesson 1).
+#
+# The lesson ends on the picture below: one photograph in 2, 16 and 256 colours. The more bits, the more decibels.
 #
 # </div>
+#
+# $$\underset{(3,\,H,\,W)}{x} \xrightarrow{\text{编码器 encoder}} \boxed{\underset{(D,\,H/4,\,W/4)}{\color{#E69F00}{z_e}} \xrightarrow{\text{最近的码字 nearest code}} \underset{(H/4,\,W/4)}{\text{token}} \xrightarrow{\text{查码本 look up}} \underset{(D,\,H/4,\,W/4)}{\color{#009E73}{z_q}}} \xrightarrow{\text{解码器 decoder}} \underset{(3,\,H,\,W)}{\hat x}$$
 
 # %%
 import torch
@@ -87,12 +95,14 @@ border
 # </div>
 
 # %%
+border.hold()
 goal = kmeans(plane.points, 6, 40, generator=torch.Generator().manual_seed(0))
 start = torch.tensor([[-1.2, 0.2], [-0.6, -0.3], [0.0, 0.2], [0.4, -0.4], [0.9, 0.1], [1.4, 0.3]])
 playground = VoronoiPlane(plane, start, goal=distortion(plane.points, goal))
 playground
 
 # %% jupyter={"source_hidden": true}
+border.hold()
 border.reveal(1, because=("到两个码字一样远的点，在它们连线的垂直平分线上：一条直线。点的疏密不起作用，码字也没有强弱。",
     "Points equally far from two codes lie on the perpendicular bisector: a straight line. Density plays no part, "
     "and no code is stronger than another."))
@@ -100,16 +110,16 @@ border.reveal(1, because=("到两个码字一样远的点，在它们连线的�
 # %% [markdown]
 # <div lang="zh">
 #
-# 这样的分区叫**维诺图**（Voronoi diagram）。每一格是凸的，由平分线围成：
+# 这样的分区叫**维诺图**（Voronoi diagram）。每一格是凸的，由码字之间的平分线围成。
 #
-# **不变量：** 一个点换成哪个码字，只看谁最近。**失真**是到它的平方距离的平均，在各维上求和：
+# **要点：** 一个点换成哪个码字，只看谁最近。**失真**是到它的平方距离的平均，在各维上求和：
 #
 # </div>
 # <div lang="en">
 #
 # Such a division is a **Voronoi diagram**. Every cell is convex, fenced in by bisectors.
 #
-# **The invariant:** which code replaces a point depends on nothing but which is nearest. **Distortion** is the mean squared
+# **In short:** which code replaces a point depends on nothing but which is nearest. **Distortion** is the mean squared
 # distance to it, summed over the dimensions:
 #
 # </div>
@@ -134,20 +144,33 @@ indices = nearest_code(plane.points, playground.codebook)  # (1000,)
 print(f"失真 distortion: {distortion(plane.points, playground.codebook):.4f}")
 print("每个码字的点数 points of each code:", torch.bincount(indices, minlength=6).tolist())
 
+
 # %% [markdown]
 # ## 2. Lloyd：两步轮流走 · Lloyd: two moves in turn
 #
 # <div lang="zh">
 #
-# *8 分钟。* 手动拖很累。1957 年 Lloyd 想到：**先分配**（每个点归最近的码字），**再移动**（每个码字走到它的点的均值），反复做。这就是 k 均值。
+# *8 分钟。* 手动拖很累。1957 年 Lloyd 想到：**先分配**（每个点归最近的码字），**再移动**（每个码字走到它的点的均值），反复做。这就是 k 均值。走一步只要四行：
 #
 # </div>
 # <div lang="en">
 #
 # *8 minutes.* Dragging is tiring. In 1957 Lloyd had an idea: **assign** (each point to its nearest code), then **move** (each
-# code to the mean of its points), again and again. That is k-means.
+# code to the mean of its points), again and again. That is k-means. One step takes four lines:
 #
 # </div>
+
+# %%
+def one_step(points, codes):  # (N, D), (K, D) -> (K, D)
+    owner = torch.cdist(points, codes).argmin(dim=1)  # assign: (N,)
+    member = torch.nn.functional.one_hot(owner, len(codes)).to(points)  # (N, K), one 1 in each row
+    counts = member.sum(dim=0)[:, None]  # (K, 1)
+    return torch.where(counts > 0, member.t() @ points / counts, codes)  # move: the means
+
+
+few = plane.points[:4]
+print("与 vqlab 的一步相同 as the lab's step:",
+      torch.allclose(one_step(plane.points, few), lloyd_step(plane.points, few), atol=1e-4))
 
 # %% jupyter={"source_hidden": true}
 lloyd = Predict(("从三个不同的起点走到不再变化，失真会一样吗？",
@@ -176,6 +199,7 @@ starts = torch.stack([plane.points[torch.randperm(1000, generator=torch.Generato
 VoronoiPlane(plane, starts, lloyd=True)
 
 # %%
+lloyd.hold()
 for codes in starts:
     seen = [distortion(plane.points, codes)]
     for step in range(40):
@@ -185,6 +209,7 @@ for codes in starts:
     print(f"开始 start {seen[0]:.3f}   第一步 step 1: {seen[1]:.3f}   最后 end {seen[-1]:.3f}")
 
 # %% jupyter={"source_hidden": true}
+lloyd.hold()
 lloyd.reveal(1, because=("每一步都不升，可是三个起点停在不同的地方：Lloyd 只找到局部最小。好的起点（k-means++）有帮助，也不能保证。",
     "No step goes up, yet the three starts end in different places: Lloyd finds a local minimum. A good start (k-means++) "
     "helps, and guarantees nothing."))
@@ -252,8 +277,10 @@ doubling
 player = PalettePlayer(photo, generator=torch.Generator().manual_seed(0))
 player
 
-
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+doubling.hold()
+
+
 def quality(picture, palette):
     return psnr(lesson.repaint(picture, palette), picture).item()
 
@@ -264,6 +291,7 @@ print([f"K = {size}: {value:.1f} dB" for size, value in zip(sizes, learnt, stric
 assert learnt == sorted(learnt) and 3.0 < gain < 3.7
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+doubling.hold()
 doubling.reveal(round(gain, 1), because=("若颜色填满 d 维空间，K 翻倍时误差变为 2 的 −2/d 次方倍，也就是提高约 6.02/d 分贝。"
     "这里介于 d = 1 和 d = 3 之间：颜色大致铺在一张曲面上。",
     "If the colours filled d dimensions, a doubling would multiply the error by 2 to the −2/d: a gain of about 6.02/d dB. "
@@ -272,14 +300,14 @@ doubling.reveal(round(gain, 1), because=("若颜色填满 d 维空间，K 翻倍
 # %% [markdown]
 # <div lang="zh">
 #
-# **码率与失真：** 要失真更小，就要付更多比特；没有免费的一头。高码率时，D 维均匀数据的平方误差正比于 $K^{-2/D}$（Zador 1982；Gersho 1979）。
+# **率失真：** 失真要小，码率（每像素的比特数）就要高，两样不可兼得。高码率时，D 维均匀数据的平方误差正比于 $K^{-2/D}$（Zador 1982；Gersho 1979）。
 #
 # 和谁比？**基线：** 不看照片的均匀网格。**反例：** `DummyDataset` 的噪声，颜色填满三维，没有结构可以利用。
 #
 # </div>
 # <div lang="en">
 #
-# **Rate and distortion:** less distortion costs more bits; neither comes free. At high rate the squared error of data uniform
+# **Rate and distortion:** the less distortion, the higher the rate (bits per pixel): one is paid for with the other. At high rate the squared error of data uniform
 # in D dimensions goes as $K^{-2/D}$ (Zador 1982; Gersho 1979).
 #
 # Compared with what? **Baseline:** an even grid that never saw the photograph. **Negative control:** the noise of
@@ -305,12 +333,12 @@ assert min(learnt[5:]) > max(db for rate, db in curves["照片，网格 photo,",
 # %% [markdown]
 # <div lang="zh">
 #
-# **诚实地说：** 调色板是在同一张照片上学的。拿去画另一张（一杯咖啡），它就没有那么好了：
+# **要说明：** 调色板是在同一张照片上学的。拿去画另一张（一杯咖啡），它就差得多：
 #
 # </div>
 # <div lang="en">
 #
-# **To be honest:** the palette was learnt on the same photograph. On another one (a cup of coffee) it does much worse:
+# **A caveat:** the palette was learnt on the same photograph. On another one (a cup of coffee) it does much worse:
 #
 # </div>
 
@@ -342,30 +370,32 @@ tie = Predict(("码本里有两个完全相同的码字，2 号和 5 号。5 号
 tie
 
 # %%
+tie.hold()
 twins = playground.plane.points[[10, 20, 30, 40, 50, 30]].clone()  # codes 2 and 5 are the same
 print("次数 counts:", torch.bincount(nearest_code(plane.points, twins), minlength=6).tolist())
 middle, pair = torch.tensor([[0.0, 0.0]]), torch.tensor([[1.0, 0.0], [-1.0, 0.0]])
 print("正中间 in the middle:", nearest_code(middle, pair).tolist(), nearest_code(middle, pair.flip(0)).tolist())
 
 # %% jupyter={"source_hidden": true}
-tie.reveal(2, because=("vqlab 的规则是平局取最小的索引，所以 5 号一生下来就是死码字。",
-    "vqlab's rule is: on ties the lowest index. So code 5 is dead from birth."))
+tie.hold()
+tie.reveal(2, because=("vqlab 的规则是平局取最小的索引，所以 5 号从一开始就是死码字：永远没有向量选它。",
+    "vqlab's rule: on ties the lowest index wins. So code 5 is a dead code from the start: no vector ever chooses it."))
 
 
 # %% [markdown]
 # <div lang="zh">
 #
-# 真实数据里也有平局。像素和调色板都取 8 位整数，就能精确地数出来。换一条规则，失真一点不变，词元却变了：
+# 真实数据里也有平局。像素和调色板都取 8 位整数，就能精确地数出来。换一条规则，失真一点不变，token 却变了：
 #
-# **不变量：** 平局不影响失真，只影响索引。所以规则必须写明，否则同一张图在两台机器上会得到不同的词元。
+# **要点：** 平局不影响失真，只影响索引。所以规则必须写明，否则同一张图在两台机器上会得到不同的 token。
 #
 # </div>
 # <div lang="en">
 #
-# Real data has ties too. With pixels and palette in 8-bit whole numbers they can be counted exactly. Another rule changes not
-# a bit of the distortion, only the tokens.
+# Real data has ties too. With pixels and palette as 8-bit integers they can be counted exactly. Another rule leaves the
+# distortion exactly as it was and changes only the tokens.
 #
-# **The invariant:** ties leave distortion alone and change the indices. So the rule must be stated, or two machines make
+# **In short:** ties leave distortion alone and change the indices. So the rule must be stated, or two machines make
 # different tokens of one picture.
 #
 # </div>
@@ -378,7 +408,7 @@ colours, palette = levels(photo.flatten(1).T), levels(lesson.grid_palette(4))
 squares = (colours[:, None] - palette).square().sum(dim=2)  # (16384, 64), exact
 lowest, highest = squares.argmin(dim=1), 63 - squares.flip(1).argmin(dim=1)
 assert torch.equal(lowest, nearest_code(colours, palette))
-print("不同的词元 tokens that differ:", (lowest != highest).sum().item(), "/", len(colours))
+print("不同的 tokens that differ:", (lowest != highest).sum().item(), "/", len(colours))
 print("失真相同 same distortion:", torch.equal(squares.amin(1), squares.gather(1, highest[:, None])[:, 0]))
 
 # %% [markdown]
@@ -386,13 +416,13 @@ print("失真相同 same distortion:", torch.equal(squares.amin(1), squares.gath
 #
 # <div lang="zh">
 #
-# *6 分钟。* 让一个向量 $z$ 横穿平面，第二个坐标不动。解码器只看到 $z_q$，它的损失是 $\|z_q - t\|^2$。梯度下降需要它对 $z$ 的斜率。
+# *6 分钟。* 让一个向量 $z$ 横穿平面，第二个坐标不动。解码器只看到它最近的码字，记作 $z_q$（q 是 quantized，量化后的）；设目标是 $t$，它的损失是 $\|z_q - t\|^2$。梯度下降需要它对 $z$ 的斜率。
 #
 # </div>
 # <div lang="en">
 #
-# *6 minutes.* Let a vector $z$ walk across the plane, its second coordinate fixed. The decoder sees only $z_q$; its loss is
-# $\|z_q - t\|^2$. Gradient descent needs the slope of that with respect to $z$.
+# *6 minutes.* Let a vector $z$ walk across the plane, its second coordinate fixed. The decoder sees only its nearest code,
+# written $z_q$ (q for quantized); with a target $t$ its loss is $\|z_q - t\|^2$. Gradient descent needs the slope of that with respect to $z$.
 #
 # </div>
 
@@ -415,6 +445,7 @@ def error(x):
 
 
 # %% jupyter={"source_hidden": true}
+slope.hold()
 xs = torch.linspace(-1.5, 1.8, 1000, dtype=torch.float64)
 winners = nearest_code(torch.stack([xs, torch.full_like(xs, -0.1)], dim=1), codes)
 axes = lesson.draw_steps(xs, lesson.sweep(loss, xs), lesson.sweep(error, xs), plane.colour(codes)[winners])
@@ -423,11 +454,13 @@ classroom.show(axes[0].figure, "上：解码器的损失是台阶，换一个码
                "is continuous, pieced together from parabolas.")
 
 # %%
+slope.hold()
 for h in (0.1, 0.01, 0.001):
     slopes = (lesson.sweep(loss, xs + h) - lesson.sweep(loss, xs - h)) / (2 * h)
     print(f"h = {h}: 不为零 not zero {int((slopes != 0).sum())} / 1000, 最大 largest {slopes.abs().max():.0f}")
 
 # %% jupyter={"source_hidden": true}
+slope.hold()
 h = 0.001
 slopes = (lesson.sweep(loss, xs + h) - lesson.sweep(loss, xs - h)) / (2 * h)
 slope.reveal(int((slopes != 0).sum()), because=("只有离边界不到 h 的位置不是零，而那里的数随 h 变小而发散：不是斜率，是跳变。",
@@ -464,12 +497,12 @@ print("误差对码字 at code 0, 有限差分 = 自动求导 finite difference 
 # %% [markdown]
 # <div lang="zh">
 #
-# **不变量：** argmin 的斜率几乎处处为零，在边界上不存在。所以码本可以从误差学（均值、码本损失），编码器却听不到解码器的话。第 3 课讲怎样越过这级台阶。
+# **要点：** argmin 的斜率几乎处处为零，在边界上不存在。所以码本可以从误差学（均值、码本损失），编码器却听不到解码器的话。第 3 课讲怎样越过这级台阶。
 #
 # </div>
 # <div lang="en">
 #
-# **The invariant:** the slope of argmin is zero almost everywhere, and does not exist on the borders. So a codebook can learn
+# **In short:** the slope of argmin is zero almost everywhere, and does not exist on the borders. So a codebook can learn
 # from the error (means, codebook loss), but the encoder hears nothing from the decoder. Lesson 3 gets past that step.
 #
 # </div>
@@ -481,7 +514,7 @@ print("误差对码字 at code 0, 有限差分 = 自动求导 finite difference 
 #
 # - 最近的码字胜出，平分线围成维诺图；平局取最小索引。
 # - Lloyd 轮流分配和移动，失真从不上升，但会停在局部最小。
-# - 多一个比特，照片高约 3 分贝；网格和噪声都做不到。调色板换张照片就不灵了。
+# - 多一个比特，照片高约 3 分贝；网格和噪声得到的更少。调色板换一张照片就差得多。
 # - argmin 没有斜率，量化误差有。
 #
 # </div>
@@ -489,7 +522,7 @@ print("误差对码字 at code 0, 有限差分 = 自动求导 finite difference 
 #
 # - The nearest code wins; bisectors fence in the Voronoi cells; ties go to the lowest index.
 # - Lloyd assigns and moves in turn; distortion never rises, but may stop in a local minimum.
-# - One more bit gave the photograph about 3 dB; grid and noise gained less. On another photograph the palette fails.
+# - One more bit gave the photograph about 3 dB; grid and noise gained less. On another photograph the palette does far worse.
 # - argmin has no slope; the quantization error has one.
 #
 # </div>
@@ -517,7 +550,7 @@ Quiz([
         Option(("跳到另一个码字", "it jumps to another code"), False, ("只有越过边界才跳。", "It jumps only across a border."))]),
     Question(("平局时改取最大的索引，什么会变？", "On ties take the highest index instead. What changes?"), [
         Option(("失真", "the distortion"), False, ("两个码字一样远，误差相同。", "Both codes are equally far: same error.")),
-        Option(("词元", "the tokens"), True, ("对，所以规则要写明。", "Yes, which is why the rule must be stated.")),
+        Option(("token", "the tokens"), True, ("对，所以规则要写明。", "Yes, which is why the rule must be stated.")),
         Option(("什么都不变", "nothing"), False, ("索引变了，存下来的就变了。", "The index changes, so what is stored does."))]),
 ])
 
@@ -549,24 +582,26 @@ lesson.exercises.distortion.check(my_distortion)
 def solution(z, codebook):
     return (z - codebook[nearest_code(z, codebook)]).square().sum(dim=1).mean()
 
-lesson.exercises.distortion.check(solution)
+lesson.exercises.distortion.check(solution, quiet=True)
 
 
 # %% [markdown]
 # <div lang="zh">
 #
-# **练习二 ●●○ · 8 分钟。** 写出 Lloyd 的一步：返回新的码本。没有成员的码字留在原处。不要改动传进来的码本。
+# **练习二 ●●○ · 8 分钟。** 照片里同一种颜色会出现许多次，何必每个像素都算？把每种颜色写一次，记下次数作权重。写出带权重的 Lloyd 一步：`weights` 是 (N,)，不小于 0，不一定是整数；返回新的码本。一个码字若没有成员，或成员的权重都是 0，就留在原处。不要改动传进来的码本。
 #
 # </div>
 # <div lang="en">
 #
-# **Exercise 2 ●●○ · 8 minutes.** Write one step of Lloyd: return the new codebook. A code without members stays. Do not change
-# the codebook you were given.
+# **Exercise 2 ●●○ · 8 minutes.** One colour occurs many times in a photograph; why compute every pixel? List each colour
+# once, with how often it occurs as its weight. Write one step of Lloyd with weights: `weights` is (N,), not negative, not
+# always whole; return the new codebook. A code without members, or whose members all have weight 0, stays. Do not change the
+# codebook you were given.
 #
 # </div>
 
 # %%
-def my_lloyd_step(z, codebook):  # (N, D), (K, D) -> (K, D)
+def my_lloyd_step(z, codebook, weights):  # (N, D), (K, D), (N,) -> (K, D)
     ...
 
 
@@ -574,25 +609,28 @@ lesson.exercises.lloyd_step.check(my_lloyd_step)
 
 
 # %% jupyter={"source_hidden": true}
-def solution(z, codebook):
+def solution(z, codebook, weights):
     indices, new = nearest_code(z, codebook), codebook.clone()
-    for k in indices.unique():
-        new[k] = z[indices == k].mean(dim=0)
+    for k in range(len(codebook)):
+        w = weights[indices == k, None]  # (n, 1)
+        if w.sum() > 0:
+            new[k] = (w * z[indices == k]).sum(dim=0) / w.sum()
     return new
 
-lesson.exercises.lloyd_step.check(solution)
+
+lesson.exercises.lloyd_step.check(solution, quiet=True)
 
 
 # %% [markdown]
 # <div lang="zh">
 #
-# **练习三 ●○○ · 4 分钟。** 一张 K 色图像每像素多少比特？索引按定长编码，再加上调色板（每种颜色 24 比特）。
+# **练习三 ●○○ · 4 分钟。** 一张 K 色图像每像素多少比特？K 是 2 的幂，索引按定长编码（每个 log₂ K 比特），再加上整个调色板（每种颜色 24 比特，用没用到都要存）。
 #
 # </div>
 # <div lang="en">
 #
-# **Exercise 3 ●○○ · 4 minutes.** How many bits per pixel is a picture in K colours? Indices in a fixed-length code, plus the
-# palette (24 bits a colour).
+# **Exercise 3 ●○○ · 4 minutes.** How many bits per pixel is a picture in K colours? K is a power of two; indices in a
+# fixed-length code (log₂ K bits each), plus the whole palette (24 bits a colour, used or not).
 #
 # </div>
 
@@ -609,26 +647,27 @@ def solution(indices, palette):
     bits = torch.tensor(len(palette)).log2() * indices.numel() + 24 * len(palette)
     return bits / indices.numel()
 
-lesson.exercises.rate.check(solution)
+lesson.exercises.rate.check(solution, quiet=True)
 
 # %% [markdown]
 # ## 出处 · Sources
 #
 # <div lang="zh">
 #
-# - S. P. Lloyd, Least squares quantization in PCM（1957 年写成，1982 年发表），doi:10.1109/TIT.1982.1056489。
-# - D. Arthur, S. Vassilvitskii, k-means++，2007。
-# - A. Gersho, Asymptotically optimal block quantization，1979，doi:10.1109/TIT.1979.1056067。
-# - P. Zador，同一主题，1982，doi:10.1109/TIT.1982.1056490。
+# - S. P. Lloyd, Least squares quantization in PCM（1957 年写成，1982 年发表），doi:10.1109/TIT.1982.1056489。两步法的出处，好读。
+# - D. Arthur, S. Vassilvitskii, k-means++，2007。怎样选起点，以及能保证什么。
+# - A. Gersho, Asymptotically optimal block quantization，1979，doi:10.1109/TIT.1979.1056067。$K^{-2/D}$ 的由来。
+# - P. Zador，同一主题，1982，doi:10.1109/TIT.1982.1056490。严格的证明。
 # - 照片：scikit-image，宇航员（NASA，公有领域）；咖啡（CC0）。
 #
 # </div>
 # <div lang="en">
 #
-# - S. P. Lloyd, Least squares quantization in PCM (written 1957, published 1982), doi:10.1109/TIT.1982.1056489.
-# - D. Arthur, S. Vassilvitskii, k-means++, 2007.
-# - A. Gersho, Asymptotically optimal block quantization, 1979, doi:10.1109/TIT.1979.1056067.
-# - P. Zador, on the same subject, 1982, doi:10.1109/TIT.1982.1056490.
+# - S. P. Lloyd, Least squares quantization in PCM (written 1957, published 1982), doi:10.1109/TIT.1982.1056489. The two moves,
+#   readable to this day.
+# - D. Arthur, S. Vassilvitskii, k-means++, 2007. How to choose a start, and what it guarantees.
+# - A. Gersho, Asymptotically optimal block quantization, 1979, doi:10.1109/TIT.1979.1056067. Where $K^{-2/D}$ comes from.
+# - P. Zador, on the same subject, 1982, doi:10.1109/TIT.1982.1056490. The rigorous proof.
 # - Photographs: scikit-image, astronaut (NASA, public domain); coffee (CC0).
 #
 # </div>

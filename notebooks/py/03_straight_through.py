@@ -5,34 +5,43 @@
 #
 # **问题：** “选最近的码字”是一级台阶，没有斜率。那么梯度怎样走过去？
 #
-# **大约 40 分钟，你会：**
+# **大约 51 分钟，再加练习 24 分钟。你会：**
 #
 # 1. 看清直通估计到底做了什么，`detach` 放错一边又会怎样；
 # 2. 让自动求导填一张表：哪个损失推动谁，β 管什么；
-# 3. 从梯度里抓出一个名气很大的 bug，并认识旋转技巧。
+# 3. 从梯度里找出一个名气很大的 bug，认识旋转技巧，最后自己写一个能学的 VQ-VAE。
 #
-# 每个箭头、每个数字，都是 PyTorch 当场求导算出来的。最后一幅画在下面：同一个码字的点，在两种梯度下各走一步。
+# **要先会什么：** `backward()` 和 `detach()`。**一分钟回顾：** 编码器输出 $z_e$，换成最近的码字 $z_q$，解码器只看到 $z_q$（第 0 课）；argmin 的斜率几乎处处是零（第 2 课）。
+#
+# 每个箭头、每个数字，都是 PyTorch 当场求导算出来的。第 7 节最后得到的就是下面的图：同一个码字的点，在两种梯度下各走一步。
 #
 # </div>
 # <div lang="en">
 #
 # **Question:** “choose the nearest code” is a step without a slope. How does a gradient pass it?
 #
-# **In about 40 minutes you will:**
+# **In about 51 minutes, plus 24 for the exercises, you will:**
 #
 # 1. see what straight-through really does, and what `detach` on the wrong side does;
 # 2. let autograd fill in which loss moves what, and see what β is for;
-# 3. find a famous bug from its gradients, and meet the rotation trick.
+# 3. find a famous bug from its gradients, meet the rotation trick, and at the end write a VQ-VAE of your own that learns.
 #
-# Every arrow is differentiated by PyTorch on the spot. The last picture is below: one code's points, two gradients.
+# **What you need to know:** `backward()` and `detach()`. **One-minute recap:** the encoder outputs $z_e$, the nearest code $z_q$
+# replaces it, and the decoder sees only $z_q$ (lesson 0); the slope of argmin is zero almost everywhere (lesson 2).
+#
+# Every arrow and number is differentiated by PyTorch on the spot. Section 7 ends on the picture below: one code's points, each
+# taking one step, under two gradients.
 #
 # </div>
+#
+# $$\underset{(3,\,H,\,W)}{x} \xrightarrow{\text{编码器 encoder}} \boxed{\underset{(D,\,H/4,\,W/4)}{\color{#E69F00}{z_e}} \xrightarrow{\text{最近的码字 nearest code}} \underset{(H/4,\,W/4)}{\text{token}} \xrightarrow{\text{查码本 look up}} \underset{(D,\,H/4,\,W/4)}{\color{#009E73}{z_q}}} \xrightarrow{\text{解码器 decoder}} \underset{(3,\,H,\,W)}{\hat x}$$
 
 # %%
 import torch
 from torch.nn.functional import mse_loss
 
-from vqlab import SimpleVQVAE, classroom, digits, nearest_code, rotation_trick, straight_through
+from vqlab import (SimpleVQVAE, VectorQuantizer2, classroom, digits, nearest_code, psnr, rotation_trick,
+                   straight_through)
 from vqlab.lessons import straight_through as lesson
 
 classroom.start()
@@ -55,12 +64,12 @@ classroom.show(figure, "两幅图：直通的 30 个箭头完全一样；旋转�
 #
 # <div lang="zh">
 #
-# *5 分钟。* 编码器说了一个向量 `z_e`，我们换成最近的码字 `z_q`，解码器（这里就是恒等映射）的损失要 `z_q` 靠近目标。对这个损失调用 `backward()`。
+# *5 分钟。* 编码器输出一个向量 `z_e`，我们换成最近的码字 `z_q`，解码器（这里就是恒等映射）的损失要 `z_q` 靠近目标。对这个损失调用 `backward()`。
 #
 # </div>
 # <div lang="en">
 #
-# *5 minutes.* The encoder said a vector `z_e`; we swap it for the nearest code `z_q`; the decoder (here simply the
+# *5 minutes.* The encoder outputs a vector `z_e`; we swap it for the nearest code `z_q`; the decoder (here simply the
 # identity) has a loss that wants `z_q` near a target. Call `backward()` on that loss.
 #
 # </div>
@@ -72,6 +81,7 @@ first = Predict(("z_e 会收到什么梯度？", "Which gradient does z_e receiv
 first
 
 # %%
+first.hold()
 z_e = torch.tensor([[0.45, 0.75]], requires_grad=True)
 codebook = torch.tensor([[0.9, 0.35], [0.1, 1.0], [-0.9, 0.5]], requires_grad=True)
 target = torch.tensor([[1.2, 0.1]])
@@ -82,6 +92,7 @@ loss.backward()
 print("z_e.grad =", z_e.grad, "\ncodebook.grad =", codebook.grad)
 
 # %% jupyter={"source_hidden": true}
+first.hold()
 first.reveal(1, because=(
     "索引是整数，路到这里就断了：z_e 一点梯度也没有。梯度全给了被选中的码字。",
     "The index is an integer, and there the path ends: z_e gets nothing. All of it goes to the chosen code."))
@@ -95,7 +106,7 @@ for nudge in (0.001, 0.01, 0.1):
 # %% [markdown]
 # <div lang="zh">
 #
-# 不是 PyTorch 偷懒。轻轻推一下 `z_e`，最近的还是同一个码字，损失一点不变：上一格量的斜率全是 0（第 2 课）。
+# 这不是 PyTorch 的疏忽。轻轻推一下 `z_e`，最近的还是同一个码字，损失一点不变：上一格量的斜率全是 0（第 2 课）。
 #
 # </div>
 # <div lang="en">
@@ -104,8 +115,7 @@ for nudge in (0.001, 0.01, 0.1):
 # all: the slopes measured above are 0 (lesson 2).
 #
 # </div>
-
-# %% [markdown]
+#
 # ## 2. 直通那一行 · The straight-through line
 #
 # <div lang="zh">
@@ -163,6 +173,7 @@ lesson.GradientPlane(ways)
 # </div>
 
 # %% jupyter={"source_hidden": true}
+wrong_side.hold()
 wrong_side.reveal(2, because=(
     "z_e 只以 −z_e 的样子留在 detach 之外，所以梯度反号：编码器每一步都往错的方向走。",
     "Outside the detach z_e is left only as −z_e, so its gradient is reversed: every step takes the encoder the wrong way."))
@@ -170,18 +181,17 @@ wrong_side.reveal(2, because=(
 # %% [markdown]
 # <div lang="zh">
 #
-# **记住：** 直通只改反向，不改前向；只有 $z_e$ 收到梯度，码字收不到。最后一行把两者换了位置：解码器看到的是没有量化的 $z_e$，训练时一切顺利，一用词就露馅。
+# **要点：** 直通只改反向，不改前向；只有 $z_e$ 收到梯度，码字收不到。最后一行把两者换了位置：解码器看到的是没有量化的 $z_e$，训练时一切顺利，等到真的从 token 解码，图就坏了。
 #
 # </div>
 # <div lang="en">
 #
-# **Keep:** straight-through changes the backward pass, never the forward one; only $z_e$ receives the gradient, the code
-# does not. The last row swaps the two: the decoder sees the *unquantized* $z_e$; training looks fine, and fails as soon as
-# words are used.
+# **Takeaway:** straight-through changes the backward pass, never the forward one; only $z_e$ receives the gradient, the code
+# does not. The last row swaps the two: the decoder sees the *unquantized* $z_e$; training looks fine, and the pictures break
+# as soon as they are decoded from tokens.
 #
 # </div>
-
-# %% [markdown]
+#
 # ## 3. 值真的等于 z_q 吗 · Is the value really z_q
 #
 # <div lang="zh">
@@ -203,6 +213,7 @@ share = Predict(("在 float32 里，百分之几的数与 z_q 不完全相等？
 share
 
 # %% jupyter={"source_hidden": true}
+share.hold()
 z, q = torch.randn(2, 20_000, 64, generator=torch.Generator().manual_seed(0))
 percent = {}
 for dtype in (torch.float32, torch.float16, torch.bfloat16):
@@ -221,7 +232,7 @@ share.reveal(percent[torch.float32], because=(
 # %% [markdown]
 # <div lang="zh">
 #
-# 想要分毫不差，换个顺序：`z_q.detach() + (z_e - z_e.detach())`。括号里前向正好是 0，反向斜率是 1。
+# 想要逐位相等，换个顺序：`z_q.detach() + (z_e - z_e.detach())`。括号里前向正好是 0，反向斜率是 1。
 #
 # </div>
 # <div lang="en">
@@ -230,18 +241,18 @@ share.reveal(percent[torch.float32], because=(
 # 0; backward, its slope is 1.
 #
 # </div>
-
-# %% [markdown]
+#
 # ## 4. 哪个损失推动谁 · Which loss moves what
 #
 # <div lang="zh">
 #
-# *7 分钟。* VQ-VAE 有三个损失，三个部分。每个损失推动谁？不用背，问自动求导。
+# *7 分钟。* VQ-VAE 有三个损失，三个部分。每个损失推动哪个部分？不用背，问自动求导。
 #
 # </div>
 # <div lang="en">
 #
-# *7 minutes.* A VQ-VAE has three losses and three parts. Which moves which? Nothing to learn by heart: ask autograd.
+# *7 minutes.* A VQ-VAE has three losses and three parts. Which loss moves which part? No need to learn it by heart: ask
+# autograd.
 #
 # </div>
 #
@@ -268,6 +279,7 @@ losses = {
 parts = {"encoder": model.encoder, "codebook": model.quantize.embedding, "decoder": model.decoder}
 
 # %% jupyter={"source_hidden": true}
+decoder_teaches.hold()
 table = lesson.gradient_norms(losses, parts)
 classroom.show(lesson.draw_loss_table(table).figure, "三行三列的表。重建损失推动编码器和解码器，码本损失只推动码本，承诺损失只推动编码器。",
                "A table of three rows and columns. Reconstruction moves encoder and decoder, the codebook loss only the "
@@ -276,24 +288,24 @@ moves = {loss: [part for part, norm in row.items() if norm] for loss, row in tab
 print(moves)
 assert moves == {"reconstruction": ["encoder", "decoder"], "codebook": ["codebook"], "commitment": ["encoder"]}
 decoder_teaches.reveal(1, because=(
-    "直通那一行 detach 了 z_q，解码器的梯度绕过码本，直接去了编码器。推动码字的只有码本损失（或滑动平均，第 4 课）。",
+    "直通那一行 detach 了 z_q，解码器的梯度绕过码本，直接去了编码器。推动码字的只有码本损失（或滑动平均 EMA，第 4 课）。",
     "The straight-through line detaches z_q: the decoder's gradient goes round the codebook, straight to the encoder. "
-    "Only the codebook loss moves the codes (or a moving average, lesson 4)."))
+    "Only the codebook loss moves the codes (or a moving average, EMA, lesson 4)."))
 
 # %% [markdown]
 # <div lang="zh">
 #
-# 格子里的数是梯度的长度。**记住：** 每一列都有人管，但码本那一列只有一个损失。少了它，码字一动不动，而训练不会报错。
+# 格子里的数是梯度的长度。**要点：** 每一列都有损失推动，但码本那一列只有一个。少了它，码字一动不动，而训练不会报错。
 #
 # 下面就是这样一个悄悄的错：码本损失写在了直通那一行**之后**，用的是它的结果。
 #
 # </div>
 # <div lang="en">
 #
-# The number in a cell is the length of the gradient. **Keep:** every column has somebody, but the codebook's column has one
-# loss only. Without it the codes never move, and no error is raised.
+# The number in a cell is the length of the gradient. **Takeaway:** every column has a loss that moves it, but the codebook's
+# column has only one. Without it the codes never move, and no error is raised.
 #
-# Here is just such a silent mistake: the codebook loss is written **after** the straight-through line and uses its result.
+# Here is one such silent mistake: the codebook loss is written **after** the straight-through line and uses its result.
 #
 # </div>
 
@@ -359,6 +371,7 @@ lesson.ChasePlayer(start)
 # </div>
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+runaway.hold()
 betas = (0, 0.1, 0.25, 0.5, 1, 2, 4)
 films = {beta: start.run(beta, 600) for beta in betas}
 figure = lesson.draw_betas(films)[0].figure
@@ -380,30 +393,21 @@ for beta in (1, 2, 4):
 #
 # 绳子有多长？静止时两份梯度抵消：$(z_q - t) + \beta (z_e - z_q) = 0$，所以 $z_e$ 到码字的距离是误差除以 β。上面三行数验证了它。
 #
+# **要点：** β 太小，$z_e$ 不断换码字，码字追不上；β 太大，$z_e$ 和码字都停得太早。论文用 0.25，并说 0.1 到 2.0 差别不大；但 β 的意思取决于损失是取平均还是求和，不能跨论文照搬。
+#
 # </div>
 # <div lang="en">
 #
 # How long is the leash? At rest the two gradients cancel: $(z_q - t) + \beta (z_e - z_q) = 0$, so the distance from $z_e$ to
 # its code is the error divided by β. The three lines above confirm it.
 #
-# </div>
-
-# %% [markdown]
-# <div lang="zh">
-#
-# **记住：** β 太小，$z_e$ 不断换码字，码字追不上；β 太大，谁都早早不动了。论文用 0.25，并说 0.1 到 2.0 差别不大；但 β 的意思取决于损失是取平均还是求和，不能跨论文照搬。
-#
-# </div>
-# <div lang="en">
-#
-# **Keep:** with too small a β the $z_e$ keep changing codes and the codes cannot catch up; with too large a β all stop too
+# **Takeaway:** with too small a β the $z_e$ keep changing codes and the codes cannot catch up; with too large a β both stop too
 # early. The paper uses 0.25 and reports little difference from 0.1 to 2.0; but what β means depends on whether losses are
 # means or sums, so it cannot be copied from one paper to another.
 #
 # </div>
-
-# %% [markdown]
-# ## 6. 抓虫 · A bug hunt
+#
+# ## 6. 找 bug · A bug hunt
 #
 # <div lang="zh">
 #
@@ -442,6 +446,7 @@ z_q = boxes["A"].decode(boxes["A"].encode(z))
 print(f"手算 by hand, 0.25 · 2 (z_e − z_q) / N·D: {(0.25 * 2 * (z - z_q) / z.numel()).norm().item():.4f}")
 
 # %% jupyter={"source_hidden": true}
+culprit.hold()
 ratios = [(a.norm() / b.norm()).item() for a, b in zip(*gradients.values(), strict=True)]
 print("A / B: z_e × {:.2f}，码本 codebook × {:.2f}".format(*ratios))
 culprit.reveal(0, because=(
@@ -456,34 +461,34 @@ print("0.25 × (β = 4) = A:", all(torch.allclose(a, b) for a, b in zip(same, gr
 # %% [markdown]
 # <div lang="zh">
 #
-# 这就是 taming-transformers 的 `VectorQuantizer2`，它的 `legacy=True` 是默认值，为的是不改变旧模型的结果。许多项目由它而来。
+# 放错的那一个，写法来自 taming-transformers 的 `VectorQuantizer2`（和 `vqlab` 的同名，`vqlab` 的没有这个 bug）。那里 `legacy=True` 是默认值，为的是不改变旧模型的结果。许多项目由它而来。
 #
-# 换个说法：$c + \beta\, k$ 写成了 $\beta\, c + k = \beta\,(c + \tfrac{1}{\beta} k)$。β = 0.25 放错了，就是 β = 4、整体再乘 0.25；上一格验证过了。
+# 换个说法：设码本损失为 $L_c$，承诺损失为 $L_m$，那么 $L_c + \beta L_m$ 写成了 $\beta L_c + L_m = \beta\,(L_c + \tfrac{1}{\beta} L_m)$。β = 0.25 放错了，就是 β = 4、整体再乘 0.25；上一格验证过了。
 #
 # </div>
 # <div lang="en">
 #
-# This is `VectorQuantizer2` of taming-transformers; its `legacy=True` is the default, so that old models keep their results.
-# Many projects descend from it.
+# The one with the misplaced β follows `VectorQuantizer2` of taming-transformers (`vqlab`'s class has the same name and not this
+# bug). Its `legacy=True` is the default there, so that old models keep their results. Many projects descend from it.
 #
-# In other words, $c + \beta\, k$ became $\beta\, c + k = \beta\,(c + \tfrac{1}{\beta} k)$. A misplaced β = 0.25 is β = 4 in
-# the right place, all times 0.25; the last cell checked it.
+# In other words: with the codebook loss $L_c$ and the commitment loss $L_m$, $L_c + \beta L_m$ became
+# $\beta L_c + L_m = \beta\,(L_c + \tfrac{1}{\beta} L_m)$. A misplaced β = 0.25 is β = 4 in the right place, all times 0.25; the
+# last cell checked it.
 #
 # </div>
-
-# %% [markdown]
+#
 # ## 7. 旋转技巧 · The rotation trick
 #
 # <div lang="zh">
 #
-# *5 分钟。* 直通的箭头不看 $z_e$ 在哪儿。2024 年的旋转技巧让它看：先求出把 $z_e$ 转到 $z_q$ 的旋转 $R$，再缩放；$R$ 和缩放当作常数。前向仍是 $z_q$，反向时梯度跟着转回去。
+# *5 分钟。* 直通的箭头不看 $z_e$ 在哪儿。2024 年的旋转技巧让它看：先求出把 $z_e$ 转到 $z_q$ 的旋转 $R$，再缩放；$R$ 和缩放当作常数。前向仍是 $z_q$，反向时梯度被转回去（乘 $R$ 的转置，也就是它的逆）。
 #
 # </div>
 # <div lang="en">
 #
 # *5 minutes.* The straight-through arrow ignores where $z_e$ is. The rotation trick of 2024 makes it look: find the rotation $R$
 # that takes $z_e$ to $z_q$, then scale; treat $R$ and the scale as constants. Forward it is still $z_q$; backward the gradient
-# is turned along.
+# is turned back (multiplied by the transpose of $R$, which is its inverse).
 #
 # </div>
 #
@@ -502,36 +507,27 @@ lesson.GradientPlane({"straight_through(z_e, z_q)": straight_through, "rotation_
 # %% [markdown]
 # <div lang="zh">
 #
-# 拖 $z_e$ 绕原点转一转：梯度与 $z_e$ 的夹角，总等于它在 $z_q$ 处与 $z_q$ 的夹角；长度乘了 ‖z_q‖ / ‖z_e‖。拖到原点附近，看它变得多长。
+# 拖 $z_e$ 绕原点转一转：梯度与 $z_e$ 的夹角，总等于解码器给的梯度与 $z_q$ 的夹角；长度乘了 ‖z_q‖ / ‖z_e‖。拖到原点附近，看它变得多长。
 #
-# </div>
-# <div lang="en">
-#
-# Drag $z_e$ around the origin: the angle between gradient and $z_e$ is always the angle that it had with $z_q$ at $z_q$; its
-# length is multiplied by ‖z_q‖ / ‖z_e‖. Drag it towards the origin and watch how long it grows.
-#
-# </div>
-
-# %% [markdown]
-# <div lang="zh">
-#
-# 差别在哪儿？取同一个码字的 30 个点，解码器给它们**同一个**梯度：上排顺着 $z_q$，下排逆着。每个箭头是走一步的路线。
+# 差别在哪儿？取同一个码字的 30 个点，解码器给它们**同一个**梯度，与 $z_q$ 平行：上排顺着 $z_q$，下排逆着。每个箭头是走一步的路线。
 #
 # 再数一数：在 2、8、64 维里，走一步之后，1000 个点的散布（标准差）变成原来的几倍。
 #
 # </div>
 # <div lang="en">
 #
-# What is the difference? Take 30 points of one code; the decoder sends them all the **same** gradient, along $z_q$ above,
-# against it below. Each arrow is one step.
+# Drag $z_e$ around the origin: the angle between gradient and $z_e$ always equals the angle between the decoder's gradient and
+# $z_q$; its length is multiplied by ‖z_q‖ / ‖z_e‖. Drag it towards the origin and watch how long it grows.
+#
+# What is the difference? Take 30 points of one code; the decoder sends them all the **same** gradient, parallel to $z_q$: along
+# it above, against it below. Each arrow is one step.
 #
 # Then count, in 2, 8 and 64 dimensions: by what factor one step changes the spread (standard deviation) of 1000 points.
 #
 # </div>
 
 # %% jupyter={"source_hidden": true}
-import matplotlib.pyplot as plt
-
+true_gradient.hold()
 true_gradient.reveal(1, because=(
     "第 1 节看过：真正的斜率几乎处处是 0。旋转技巧和直通一样，是另一种估计，只是保留了角度。",
     "Section 1 showed it: the true slope is 0 almost everywhere. Like straight-through, the rotation trick is an "
@@ -556,16 +552,17 @@ for size in (2, 8, 64):
 # %% [markdown]
 # <div lang="zh">
 #
-# **记住：** 直通是平移，散布不变。旋转时各点沿自己的射线走：维数一多，梯度顺着 $z_q$，点就靠拢；逆着，就散开，去找别的码字。平面上看不出来：横向收拢，径向却拉长，几乎抵消。
+# **要点：** 直通是平移，散布不变。旋转时，**与 $z_q$ 平行的梯度**让各点沿自己的射线走（别的方向的梯度不会）：维数一多，梯度顺着 $z_q$，点就靠拢；逆着，就散开，去找别的码字。平面上看不出来：横向收拢，径向却拉长，几乎抵消。
 #
 # 论文报告 K = 1024 时，量化误差从 5.9e-3 降到 5.1e-4（表 1）；那是训练好的大模型，这里只是一步。
 #
 # </div>
 # <div lang="en">
 #
-# **Keep:** straight-through is a shift, and the spread stays. With rotation each point moves on its own ray: in many
-# dimensions a gradient along $z_q$ draws the points together, one against it spreads them, off to other codes. The plane
-# hides this: sideways they close up, but along the rays they stretch, and the two nearly cancel.
+# **Takeaway:** straight-through is a shift, and the spread stays. With rotation a gradient **parallel to $z_q$** moves each
+# point on its own ray (a gradient in another direction does not): in many dimensions one along $z_q$ draws the points
+# together, one against it spreads them, off to other codes. The plane hides this: sideways they close up, but along the rays
+# they stretch, and the two nearly cancel.
 #
 # The paper reports a quantization error of 5.1e-4 instead of 5.9e-3 at K = 1024 (table 1); those are large trained models,
 # this is one step.
@@ -580,7 +577,7 @@ for size in (2, 8, 64):
 # - 选码字这一步的真正斜率是 0；直通**假装**它是 1，只改反向。
 # - 重建损失推动编码器和解码器，码本损失推动码本，承诺损失推动编码器。detach 的位置决定一切，损失的数值什么也不说。
 # - β 是绳子：静止时，$z_e$ 到码字的距离等于误差除以 β。
-# - 有名的代码也会放错 β，看梯度就能抓住。
+# - 有名的代码也会放错 β，看梯度就能发现。
 # - 旋转技巧是另一种估计：保留角度，乘以 ‖z_q‖ / ‖z_e‖。
 #
 # </div>
@@ -651,76 +648,79 @@ Quiz([
 #
 # <div lang="zh">
 #
-# **练习一 ●○○ · 5 分钟。** 写出直通那一行：值是 `z_q`，梯度原样给 `z_e`，`z_q` 收不到。写好后可以把它放到平面上看：`lesson.GradientPlane({"mine": my_straight_through})`。
+# **练习一 ●○○ · 4 分钟。** 写一个函数：值就是 `x`，可是梯度经过它时乘以 `s`。（s = 0 就是 detach，s = −1 就是梯度反转。）只用 `detach` 和加减乘。
 #
 # </div>
 # <div lang="en">
 #
-# **Exercise 1 ●○○ · 5 minutes.** Write the straight-through line: the value of `z_q`, its gradient unchanged to `z_e`, none to
-# `z_q`. Once it works, look at it on the plane: `lesson.GradientPlane({"mine": my_straight_through})`.
+# **Exercise 1 ●○○ · 4 minutes.** Write a function whose value is `x`, but which multiplies a gradient on its way back by `s`.
+# (s = 0 is detach; s = −1 is gradient reversal.) Use `detach`, sums and products only.
 #
 # </div>
 
 # %%
-def my_straight_through(z_e, z_q):
+def my_scale_gradient(x, s):  # any shape, a number -> the same shape
     ...
 
 
-lesson.exercises.straight_through.check(my_straight_through)
+lesson.exercises.scale_gradient.check(my_scale_gradient)
 
 
 # %% jupyter={"source_hidden": true}
-def solution(z_e, z_q):
-    return z_e + (z_q - z_e).detach()
+def solution(x, s):
+    return s * x + ((1 - s) * x).detach()
 
 
-lesson.exercises.straight_through.check(solution)
+lesson.exercises.scale_gradient.check(solution, quiet=True)
 
 
 # %% [markdown]
 # <div lang="zh">
 #
-# **练习二 ●●○ · 5 分钟。** 返回两个标量（对所有元素取平均）：码本损失只推动 `z_q`，承诺损失只推动 `z_e`。
+# **练习二 ●●○ · 6 分钟。** 最小的码本：每个数只有 −1 和 +1 两个码字。写出这个量化器：前向是 `x.sign()`；反向时，|x| < 1 的地方梯度原样通过，|x| > 1 的地方停下（已经出界的不必再推）。（检查里没有恰好是 −1、0、1 的数。）
 #
 # </div>
 # <div lang="en">
 #
-# **Exercise 2 ●●○ · 5 minutes.** Return two scalars (means over all elements): the codebook loss moves `z_q` only, the
-# commitment loss moves `z_e` only.
+# **Exercise 2 ●●○ · 6 minutes.** The smallest codebook: two codes for each number, −1 and +1. Write this quantizer: forward
+# it is `x.sign()`; backward the gradient passes unchanged where |x| < 1 and stops where |x| > 1 (what is out of bounds need
+# not be pushed further). (No number in the check is exactly −1, 0 or 1.)
 #
 # </div>
 
 # %%
-def my_two_losses(z_e, z_q):
-    ...  # return codebook_loss, commitment_loss
+def my_binary(x):  # any shape -> the same shape, −1 or +1
+    ...
 
 
-lesson.exercises.two_losses.check(my_two_losses)
+lesson.exercises.binary.check(my_binary)
 
 
 # %% jupyter={"source_hidden": true}
-def solution(z_e, z_q):
-    return mse_loss(z_q, z_e.detach()), mse_loss(z_e, z_q.detach())
+def solution(x):
+    soft = x.clamp(-1, 1)
+    return soft + (x.sign() - soft).detach()
 
 
-lesson.exercises.two_losses.check(solution)
+lesson.exercises.binary.check(solution, quiet=True)
 
 
 # %% [markdown]
 # <div lang="zh">
 #
-# **练习三 ●●○ · 5 分钟。** 写出 VQ 损失，β 放在对的一项上。数值对还不够，检查的是梯度。
+# **练习三 ●●○ · 6 分钟。** 一批长短不一的序列要补齐，补上的向量不该算进损失。`keep` 是 (N,) 的布尔张量。写出 VQ 损失：只对留下的向量的所有元素取平均，β 放在对的一项上。数值对还不够，检查的是梯度。
 #
 # </div>
 # <div lang="en">
 #
-# **Exercise 3 ●●○ · 5 minutes.** Write the VQ loss with β on the right term. The right value is not enough: the gradients are
-# what is checked.
+# **Exercise 3 ●●○ · 6 minutes.** Sequences of unequal length are padded, and the padding should not count. `keep` is a
+# boolean tensor (N,). Write the VQ loss as means over all elements of the kept vectors, with β on the right term. The right
+# value is not enough: the gradients are what is checked.
 #
 # </div>
 
 # %%
-def my_vq_loss(z_e, z_q, beta):
+def my_vq_loss(z_e, z_q, keep, beta):  # (N, D), (N, D), (N,) bool, a number -> a scalar
     ...
 
 
@@ -728,11 +728,12 @@ lesson.exercises.vq_loss.check(my_vq_loss)
 
 
 # %% jupyter={"source_hidden": true}
-def solution(z_e, z_q, beta):
+def solution(z_e, z_q, keep, beta):
+    z_e, z_q = z_e[keep], z_q[keep]
     return mse_loss(z_q, z_e.detach()) + beta * mse_loss(z_e, z_q.detach())
 
 
-lesson.exercises.vq_loss.check(solution)
+lesson.exercises.vq_loss.check(solution, quiet=True)
 
 
 # %% [markdown]
@@ -761,16 +762,124 @@ def solution(g, z_e, z_q, beta):
     return g + beta * 2 * (z_e - z_q) / z_e.numel()
 
 
-lesson.exercises.encoder_gradient.check(solution)
+lesson.exercises.encoder_gradient.check(solution, quiet=True)
+
+
+# %% [markdown]
+# ## 8. 自己写一个 VQ-VAE · A VQ-VAE of your own
+#
+# <div lang="zh">
+#
+# *8 分钟。* 这一课的三样合起来，就是一个完整的量化器：最近的码字，两个损失，直通。先核对它和 `vqlab` 的输出、损失、梯度都一样：
+#
+# </div>
+# <div lang="en">
+#
+# *8 minutes.* The three things of this lesson, put together, are a whole quantizer: the nearest code, two losses, straight
+# through. First check that its output, loss and gradients are those of `vqlab`:
+#
+# </div>
+
+# %%
+class VQ(torch.nn.Module):
+    def __init__(self, K, D, beta=0.25):
+        super().__init__()
+        self.codes, self.beta = torch.nn.Parameter(torch.empty(K, D).uniform_(-1 / K, 1 / K)), beta
+
+    def forward(self, z_e):  # (B, D, H, W)
+        rows = z_e.permute(0, 2, 3, 1)  # (B, H, W, D)
+        indices = torch.cdist(rows.flatten(0, 2), self.codes).argmin(dim=1)  # (B·H·W,)
+        z_q = self.codes[indices].view_as(rows)
+        loss = mse_loss(z_q, rows.detach()) + self.beta * mse_loss(rows, z_q.detach())
+        z_q = rows + (z_q - rows).detach()
+        return z_q.permute(0, 3, 1, 2), loss, indices
+
+
+# %% jupyter={"source_hidden": true}
+mine, theirs = VQ(16, 8), VectorQuantizer2(16, 8, commitment_weight=0.25)
+theirs.embedding.weight.data = mine.codes.data
+z = torch.randn(2, 8, 4, 4, generator=torch.Generator().manual_seed(0)).requires_grad_()
+answers = []
+for quantizer, weight in ((mine, mine.codes), (theirs, theirs.embedding.weight)):
+    quantized, loss, indices = quantizer(z)
+    answers.append((quantized, loss, indices, *torch.autograd.grad(loss + quantized.square().sum(), [z, weight])))
+for name, a, b in zip(("输出 output", "损失 loss", "token", "对 z_e 的梯度 gradient at z_e", "对码字 at the codes"), *answers, strict=True):
+    print(f"{name}: {'相同 same' if torch.allclose(a.double(), b.double(), atol=1e-5) else '不同 differ'}")
+
+# %% [markdown]
+# <div lang="zh">
+#
+# 再用它训练一个 VQ-VAE：两层卷积的编码器，16 × 16 像素的手写数字变成 4 × 4 个 token，一共 32 种。十行，三秒。
+#
+# </div>
+# <div lang="en">
+#
+# Now train a VQ-VAE with it: an encoder of two convolutions turns handwritten digits of 16 × 16 pixels into 4 × 4 tokens, of
+# which there are 32. Ten lines, three seconds.
+#
+# </div>
+
+# %% tags=["nbval-ignore-output"]
+torch.manual_seed(0)
+Conv, Up, relu = torch.nn.Conv2d, torch.nn.ConvTranspose2d, torch.nn.ReLU()
+encoder, vq = torch.nn.Sequential(Conv(1, 32, 4, 2, 1), relu, Conv(32, 8, 4, 2, 1)), VQ(32, 8)
+decoder = torch.nn.Sequential(Up(8, 32, 4, 2, 1), relu, Up(32, 1, 4, 2, 1))
+train, unseen = digits()[0].split([1500, 297])
+optimizer = torch.optim.Adam([*encoder.parameters(), *vq.parameters(), *decoder.parameters()], lr=2e-3)
+for step in range(600):
+    x = train[torch.randint(len(train), (128,))]
+    z_q, vq_loss, tokens = vq(encoder(x))
+    loss = mse_loss(decoder(z_q), x) + vq_loss
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+
+# %% [markdown]
+# <div lang="zh">
+#
+# 学会了吗？拿没见过的数字和最笨的办法比：每次都画所有数字的平均。然后是 token 的好处：数一数哪个 token 后面常跟哪个（二元模型 bigram），照着掷骰子，就能“写”出新的图。这么小的模型只懂笔画，不懂数字；整句整句地懂，要靠第 7 课的 VAR（即将推出）。
+#
+# </div>
+# <div lang="en">
+#
+# Did it learn? Compare it, on digits it has not seen, with the laziest method: always draw the mean of all digits. Then the
+# reward of tokens: count which token follows which (a bigram model), roll dice accordingly, and new pictures are written. A
+# model this small knows strokes, not digits; for whole pictures it takes VAR (lesson 7, to come).
+#
+# </div>
+
+# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+with torch.no_grad():
+    again = decoder(vq(encoder(unseen))[0])
+    known = vq(encoder(train))[2].view(-1, 16)  # (1500, 16) token，逐行 row by row
+    pairs = torch.full((33, 32), 0.01)  # 第 32 行：开头 row 32: the beginning
+    before = torch.cat([torch.full((1500, 1), 32), known[:, :-1]], dim=1)
+    pairs.index_put_((before.flatten(), known.flatten()), torch.ones(known.numel()), accumulate=True)
+    new = torch.full((8, 1), 32)
+    for place in range(16):
+        new = torch.cat([new, torch.multinomial(pairs[new[:, -1]], 1)], dim=1)
+    written = decoder(vq.codes[new[:, 1:]].view(8, 4, 4, 8).permute(0, 3, 1, 2))
+
+lazy = psnr(train.mean(dim=0, keepdim=True).expand_as(unseen), unseen).mean().item()
+learnt = psnr(again, unseen).mean().item()
+print(f"平均图 the mean picture: {lazy:.1f} dB    你的 VQ-VAE yours: {learnt:.1f} dB")
+assert learnt > lazy + 5
+figure, axes = plt.subplots(3, 8, figsize=(5.6, 2.3))
+for row, name, pictures in zip(axes, ("没见过 unseen", "重建 again", "写出 written"), (unseen, again, written), strict=True):
+    classroom.draw_images(list(pictures[:8]), [name] + [""] * 7, row)
+classroom.show(figure, "三行八列的小数字：没见过的手写数字；从 token 重建的，笔画都在；二元模型写出的，有笔画，却不成数字。",
+               "Three rows of eight: unseen handwritten digits; rebuilt from tokens, every stroke there; written by the bigram "
+               "model, strokes that make no digit.")
 
 # %% [markdown]
 # ## 来源 · Sources
 #
 # <div lang="zh">
 #
-# - 直通估计：Bengio 等（2013），arXiv 1308.3432；VQ-VAE 与 β：van den Oord 等（2017），arXiv 1711.00937，3.2 节。
-# - β 放错：CompVis/taming-transformers，`taming/modules/vqvae/quantize.py`，`VectorQuantizer2` 的 `legacy` 参数。
-# - 旋转技巧：Fifty 等（2024），arXiv 2410.06424，4.2 节与表 1。
+# - 直通估计：Bengio 等（2013），arXiv 1308.3432。为什么“假装”也能学。
+# - VQ-VAE 与 β：van den Oord 等（2017），arXiv 1711.00937，3.2 节。三个损失的原文，一页就能读完。
+# - β 放错：CompVis/taming-transformers，`taming/modules/vqvae/quantize.py`，`VectorQuantizer2` 的 `legacy` 参数。对着第 6 节读。
+# - 旋转技巧：Fifty 等（2024），arXiv 2410.06424，4.2 节与表 1。推导和大模型上的结果。
 # - 数字图片：scikit-learn 的 `load_digits`。
 #
 # **接下来：** 第 4 课问，码字为什么会死，谁能救活它们。
@@ -778,11 +887,12 @@ lesson.exercises.encoder_gradient.check(solution)
 # </div>
 # <div lang="en">
 #
-# - Straight-through: Bengio et al. (2013), arXiv 1308.3432; VQ-VAE and β: van den Oord et al. (2017), arXiv 1711.00937,
-#   section 3.2.
+# - Straight-through: Bengio et al. (2013), arXiv 1308.3432. Why pretending is enough to learn.
+# - VQ-VAE and β: van den Oord et al. (2017), arXiv 1711.00937, section 3.2. The three losses in the original, one page.
 # - The misplaced β: CompVis/taming-transformers, `taming/modules/vqvae/quantize.py`, the `legacy` argument of
-#   `VectorQuantizer2`.
-# - The rotation trick: Fifty et al. (2024), arXiv 2410.06424, section 4.2 and table 1.
+#   `VectorQuantizer2`. Read it beside section 6.
+# - The rotation trick: Fifty et al. (2024), arXiv 2410.06424, section 4.2 and table 1. The derivation, and results on large
+#   models.
 # - The digits: `load_digits` of scikit-learn.
 #
 # **Next:** lesson 4 asks why codes die, and who revives them.

@@ -3,30 +3,39 @@
 #
 # <div lang="zh">
 #
-# **问题：** 买了一本 512 个词的词典，为什么模型只肯用其中几十个？谁能把其余的救活？
+# **问题：** 码本有 512 个码字，为什么模型往往只用其中几十个？怎样让其余的也用起来？
 #
-# **大约 40 分钟，你会：**
+# **大约 48 分钟，再加练习 16 分钟。你会：**
 #
-# 1. 亲手杀死一本码本，看清它是怎么死的；
-# 2. 学会看困惑度和使用率，也学会不信它们；
+# 1. 亲手让一个码本坍缩，看清它是怎么坍缩的；
+# 2. 学会看困惑度和使用率，也学会怀疑它们；
 # 3. 把六种补救办法一样一样试过，再任意组合，最后看一次完整的一分钟训练。
 #
-# 最后一幅画：同一个网络，同一批照片，一本死码本和一本活码本。
+# **要先会什么：** 熵和对数。**一分钟回顾：** 码本损失把选中的码字拉向 $z_e$，承诺损失把 $z_e$ 拉向码字，没选中的码字收不到梯度（第 3 课）；困惑度是“实际用上了多少种 token”（第 0 课）。
+#
+# 这一课最后得到的图：同一个网络，同一批照片，一个坍缩的码本和一个用满的码本。
 #
 # </div>
 # <div lang="en">
 #
-# **Question:** you bought a dictionary of 512 words; why does the model use a few dozen of them, and who revives the rest?
+# **Question:** the codebook has 512 codes; why does a model often use only a few dozen of them, and what brings the rest
+# into use?
 #
-# **In about 40 minutes you will:**
+# **In about 48 minutes, plus 16 for the exercises, you will:**
 #
-# 1. kill a codebook yourself and see how it dies;
+# 1. make a codebook collapse and see how it happens;
 # 2. learn to read perplexity and usage, and to distrust them;
 # 3. try six remedies one by one, combine them as you like, and watch one whole minute of training at the end.
 #
-# The last picture: one network, the same photographs, a dead codebook and a living one.
+# **What you need to know:** entropy and logarithms. **One-minute recap:** the codebook loss pulls chosen codes towards $z_e$,
+# the commitment loss pulls $z_e$ towards its code, and a code that was not chosen receives no gradient (lesson 3); perplexity
+# is “how many different tokens are really in use” (lesson 0).
+#
+# The lesson ends on this picture: one network, the same photographs, a collapsed codebook and one in full use.
 #
 # </div>
+#
+# $$\underset{(3,\,H,\,W)}{x} \xrightarrow{\text{编码器 encoder}} \underset{(D,\,H/4,\,W/4)}{\color{#E69F00}{z_e}} \boxed{\xrightarrow{\text{最近的码字 nearest code}} \underset{(H/4,\,W/4)}{\text{token}} \xrightarrow{\text{查码本 look up}}} \underset{(D,\,H/4,\,W/4)}{\color{#009E73}{z_q}} \xrightarrow{\text{解码器 decoder}} \underset{(3,\,H,\,W)}{\hat x}$$
 
 # %%
 import torch
@@ -39,7 +48,7 @@ from vqlab.lessons import collapse as lesson
 classroom.start()
 
 # %% [markdown]
-# ## 1. 杀死一本码本 · Killing a codebook
+# ## 1. 让码本坍缩 · Making a codebook collapse
 #
 # <div lang="zh">
 #
@@ -60,6 +69,7 @@ first = Predict(("50 步之后，512 个码字里还有百分之几有人用？"
 first
 
 # %% tags=["nbval-ignore-output"]
+first.hold()
 torch.manual_seed(0)
 plain = SimpleVQVAE(512, 8).to(pick_device())
 batches = crops(photos(), generator=torch.Generator().manual_seed(0))
@@ -69,6 +79,7 @@ for record in panel.watch_codes(plain, fit(plain, batches, steps=50), x="step"):
     pass
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+first.hold()
 dead = lesson.score(plain)
 print(dead)
 first.reveal(round(100 * dead.usage), because=(
@@ -78,19 +89,19 @@ assert dead.usage < 0.25 or record.step < 50  # 早停除外 unless stopped earl
 # %% [markdown]
 # <div lang="zh">
 #
-# 右边的平面是 $z_e$ 散布最宽的两个方向：橙点是编码器的输出，绿方块是有人选的码字，灰叉是没人选的。
+# 控件右边的平面是 $z_e$ 散布最宽的两个方向：橙点是编码器的输出，绿方块是有人选的码字，灰叉是没人选的。
 #
-# 起点太坏：512 个码字都挤在原点附近，$z_e$ 却散在四周。碰巧靠外的几个码字赢得一切；只有赢家收到梯度，于是走得更近，赢得更多。输家收不到梯度，**永远不动**。
+# 起点太坏：512 个码字都挤在原点附近，$z_e$ 却散在四周。从远处看，最近的总是靠外的那几个码字，落在它们凸包之内的一个也选不上（第 1 课的点积是同一回事）。只有选中的收到梯度，于是走得更近，更常被选中；没选中的收不到梯度，**永远不动**。
 #
 # </div>
 # <div lang="en">
 #
-# The plane on the right shows the two directions in which $z_e$ spreads most: orange dots are encoder outputs, green
+# The plane on the right of the widget shows the two directions in which $z_e$ spreads most: orange dots are encoder outputs, green
 # squares codes in use, grey crosses unused ones.
 #
-# The start is bad: all 512 codes sit near the origin, while the $z_e$ lie around it. The few codes that happen to be
-# outermost win everything; only winners receive a gradient, come nearer and win more. Losers receive none and **never
-# move**.
+# The start is bad: all 512 codes sit near the origin, while the $z_e$ lie around it. Seen from afar the nearest code is always
+# one of the few outermost, and one inside their convex hull is never chosen (as with the dot product in lesson 1). Only chosen
+# codes receive a gradient, come nearer and are chosen more often. The others receive none and **never move**.
 #
 # </div>
 
@@ -99,13 +110,14 @@ assert dead.usage < 0.25 or record.step < 50  # 早停除外 unless stopped earl
 #
 # <div lang="zh">
 #
-# *6 分钟。* 为了快，下面都用小一半的网络、256 个码字、80 步：每次不到一秒。先给一个好起点（k-means），再把学习率调高 40 倍：编码器跑得太快，码字追不上。
+# *6 分钟。* 为了快，下面都用小得多的模型：宽度减半，没有残差块，256 个码字，每步 8 块 32 × 32 像素，β = 1，80 步，每次不到一秒。先给一个好起点（k-means），再把学习率调高 40 倍：编码器变得太快，码字追不上。
 #
 # </div>
 # <div lang="en">
 #
-# *6 minutes.* To be quick, from here on the network is half as wide, with 256 codes and 80 steps: less than a second each.
-# First a good start (k-means), then 40 times the learning rate: the encoder runs too fast, and the codes cannot keep up.
+# *6 minutes.* To be quick, from here on the model is much smaller: half as wide, no residual blocks, 256 codes, 8 crops of
+# 32 × 32 pixels a step, β = 1, 80 steps, less than a second each. First a good start (k-means), then 40 times the learning
+# rate: the encoder changes too fast, and the codes cannot keep up.
 #
 # </div>
 
@@ -120,14 +132,14 @@ for lr in (0.0015, 0.06):
 # %% [markdown]
 # <div lang="zh">
 #
-# 第三种死法更隐蔽。码字也可以不用梯度，而是用**滑动平均**：记下选它的向量有几个（$n$）、和是多少（$m$），码字就是 $e = m / n$。一份流传很广的代码让 $m$ 从码字开始，$n$ 却从 0 开始。
+# 第三种死法更隐蔽。码字也可以不用梯度，而是用**滑动平均（EMA）**：记下选它的向量有几个（$n$）、和是多少（$m$），码字就是 $e = m / n$。一份流传很广的代码让 $n$ 从 0 开始，$m$ 却从与码字一样大的随机数开始（下面让 $m$ 就从码字开始，效果相同）。
 #
 # </div>
 # <div lang="en">
 #
 # The third way is better hidden. Codes can do without gradients: keep a **moving average** of how many vectors chose a
-# code ($n$) and of their sum ($m$), and let the code be $e = m / n$. A widely copied piece of code starts $m$ at the
-# codes, but $n$ at 0.
+# code ($n$) and of their sum ($m$), and let the code be $e = m / n$: an **EMA**. A widely copied piece of code starts $n$ at
+# 0, but $m$ at random numbers as large as the codes (below, $m$ starts at the codes themselves: the effect is the same).
 #
 # </div>
 
@@ -139,11 +151,13 @@ biased = Predict(("一个没人选的码字，长度是 8。走一步之后，�
 biased
 
 # %%
+biased.hold()
 lengths = {kind.__name__: lesson.unused_length(kind) for kind in (lesson.UndebiasedEMA, EMACodebook)}
 for name, length in lengths.items():
     print(f"{name:14} 没人选的码字 unused codes: 8 → {length:.1e}")
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+biased.hold()
 biased.reveal(3, because=(
     "m = 0.99 × 8，n 却只是防止除零的 ε ≈ 0.00001：码字被扔到几十万以外，再也没有人会选它。我们的 EMACodebook 让 m 和 n "
     "都从 0 开始，比值从第一步起就没有偏差，没人选的码字留在原地。",
@@ -157,28 +171,28 @@ assert 1e5 < lengths["UndebiasedEMA"] < 1e7 and blown.score.usage < 0.1 and used
 # %% [markdown]
 # <div lang="zh">
 #
-# **记住：** 死因有三：起点离数据太远，编码器跑得太快，平均量算得不对。“死码字不动”只在梯度下成立；在滑动平均下，它们会缩小或者飞走。
+# **要点：** 死因有三：起点离数据太远，编码器变得太快，平均量算得不对。没人选的码字，在梯度下、在去偏的平均（`EMACodebook`）下都留在原地；只有平均没有去偏时，它们才会缩小或者飞走。
 #
 # </div>
 # <div lang="en">
 #
-# **Keep:** three causes of death: a start far from the data, an encoder that runs too fast, an average done wrong. “Dead
-# codes sit still” holds under gradients only; under moving averages they shrink or fly away.
+# **Takeaway:** three causes of death: a start far from the data, an encoder that changes too fast, an average done wrong. A
+# code that nobody chooses stays where it is under gradients and under a debiased average (`EMACodebook`); only where the
+# average is not debiased does it shrink or fly away.
 #
 # </div>
-
-# %% [markdown]
+#
 # ## 3. 困惑度：先懂，再不信 · Perplexity: understood, then distrusted
 #
 # <div lang="zh">
 #
-# *7 分钟。* 困惑度是“用得一样多的词要有几个，才有同样的熵”。512 个词用得一样多，它就是 512；只用一个，就是 1。
+# *7 分钟。* 困惑度是“用得一样多的 token 要有几种，才有同样的熵”。512 种用得一样多，它就是 512；只用一种，就是 1。用哪个底都一样，只要指数和对数的底相同：这里用 e。
 #
 # </div>
 # <div lang="en">
 #
-# *7 minutes.* Perplexity asks: how many equally used words would have the same entropy? For 512 words used alike it is 512;
-# for a single one, 1.
+# *7 minutes.* Perplexity asks: how many equally used tokens would have the same entropy? For 512 tokens used alike it is 512;
+# for a single one, 1. Any base will do, as long as exponential and logarithm share it: here it is e.
 #
 # </div>
 #
@@ -194,13 +208,14 @@ print("一半是同一个 half of them the same:", round(perplexity(half, 512).i
 
 # %% jupyter={"source_hidden": true}
 small_sample = Predict(
-    ("8192 个词，真的用得一样多。只量一张图的 256 个词，困惑度读出来是多少？",
-     "8192 words, truly used alike. Measured on one picture's 256 words, what does perplexity read?"), [
+    ("8192 种 token，真的用得一样多。只量一张图的 256 个，困惑度读出来是多少？",
+     "8192 different tokens, truly used alike. Measured on one picture's 256 tokens, what does perplexity read?"), [
         ("8192：它属于模型", "8192: it belongs to the model"), ("约 4000", "about 4000"),
         ("不到 256", "less than 256")])
 small_sample
 
 # %%
+small_sample.hold()
 generator = torch.Generator().manual_seed(0)
 readings = {}
 for count in (256, 2048, 16_384, 131_072):
@@ -208,51 +223,51 @@ for count in (256, 2048, 16_384, 131_072):
     print(f"N = {count:6}: 困惑度 perplexity ≈ {readings[count]:.0f}")
 
 # %% jupyter={"source_hidden": true}
+small_sample.hold()
 small_sample.reveal(2, because=(
-    "256 个词最多数出 256 种。困惑度属于模型，也属于你数了多少个词：不写 N，就不能比较。",
-    "256 words cannot be of more than 256 kinds. Perplexity belongs to the model and to how many words you counted: "
+    "256 个 token 最多数出 256 种。困惑度既取决于模型，也取决于你数了多少个（N）：不写 N，就不能比较。",
+    "256 tokens cannot be of more than 256 kinds. Perplexity depends on the model and on how many tokens you counted, N: "
     "without N it cannot be compared."))
 assert readings[256] < 256 and readings[131_072] > 7500
 
 # %% [markdown]
 # <div lang="zh">
 #
-# “使用率”也一样，各家数法不同。下面是**同一个**模型的词：每个词的频率与它的名次成反比，像自然语言那样。
+# “使用率”也一样，各家数法不同。下面**造**一批 token 来数：每种的频率与它的名次成反比，像自然语言的词那样。同一批 token，四种数法：
 #
 # </div>
 # <div lang="en">
 #
-# Usage is no better: everyone counts differently. Here are the words of **one** model, each as frequent as one over its
-# rank, as in natural language.
+# Usage is no better: everyone counts differently. Here are **synthetic** tokens, each as frequent as one over its rank, like
+# the words of natural language. The same tokens, counted in four ways:
 #
 # </div>
 
 # %% jupyter={"source_hidden": true}
 K = 16_384
 frequency = 1 / torch.arange(1, K + 1, dtype=torch.float64)
-words = torch.multinomial(frequency, 500_000, replacement=True, generator=torch.Generator().manual_seed(0))
-counts = torch.bincount(words, minlength=K)
+tokens = torch.multinomial(frequency, 500_000, replacement=True, generator=torch.Generator().manual_seed(0))
+counts = torch.bincount(tokens, minlength=K)
 
-print(f"整个验证集里出现过 seen in the whole validation set (FSQ): {100 * usage(words, K).item():.0f} %")
-print(f"最后 65536 个词里出现过 seen in the last 65536 words (LlamaGen): {100 * usage(words[-65_536:], K).item():.0f} %")
-print(f"超过平均的 8 % above 8 % of the uniform share (VAR): {100 * (counts > 0.08 * len(words) / K).double().mean():.0f} %")
-print(f"一个训练批 one training batch (2048): {100 * usage(words[:2048], K).item():.0f} %")
+print(f"全部里出现过 seen among all, as in a whole validation set (FSQ): {100 * usage(tokens, K).item():.0f} %")
+print(f"最后 65536 个里出现过 seen in the last 65536 tokens (LlamaGen): {100 * usage(tokens[-65_536:], K).item():.0f} %")
+print(f"超过平均的 8 % above 8 % of the uniform share (VAR): {100 * (counts > 0.08 * len(tokens) / K).double().mean():.0f} %")
+print(f"一个训练批 one training batch (2048): {100 * usage(tokens[:2048], K).item():.0f} %")
 
 # %% [markdown]
 # <div lang="zh">
 #
-# **记住：** 困惑度和使用率要连同 N 和数法一起说，才有意义。训练曲线上画的只是一批的，偏低；下面的成绩都在同样的 64 个小块（16 384 个词）上量，最后一节用 1024 个，大小和它训练时的一样。
+# **要点：** 困惑度和使用率要连同 N 和数法一起说，才有意义。训练曲线上画的只是一批的，偏低；下面的成绩都在同样的 64 个小块（16 384 个 token）上量，最后一节用 1024 个小块，大小和它训练时的一样。
 #
 # </div>
 # <div lang="en">
 #
-# **Keep:** perplexity and usage mean something only together with N and the way of counting. Curves drawn while training
-# are of one batch and read low; the results below are all measured on the same 64 crops (16 384 words), in the last section on
-# 1024, as large as those it was trained on.
+# **Takeaway:** perplexity and usage mean something only together with N and the way of counting. Curves drawn while training
+# are of one batch and read low; the results below are all measured on the same 64 crops (16 384 tokens), in the last section on
+# 1024 crops, as large as those it was trained on.
 #
 # </div>
-
-# %% [markdown]
+#
 # ## 4. 一次一样补救 · One remedy at a time
 #
 # <div lang="zh">
@@ -260,11 +275,11 @@ print(f"一个训练批 one training batch (2048): {100 * usage(words[:2048], K)
 # *7 分钟。* 同样的种子，同样的步数，每次只加一样：
 #
 # - **k-means 起点**：第一批向量的聚类中心做码字。
-# - **滑动平均**：码字 = 选它的向量的平均，两个平均量都从 0 起。
-# - **复活死码字**：太少有人选的，挪到这一批的某个向量上。
-# - **余弦搜索**：只比方向，不比长短。
+# - **滑动平均（EMA）**：码字 = 选它的向量的平均，两个平均量都从 0 起。
+# - **重启**：太少有人选的码字，挪到这一批的某个向量上。
+# - **余弦搜索**：只比方向，不比长短。这里只有搜索看方向，查出来的码字仍有长短；论文里查出来的也归一化。
 # - **旋转技巧**：第 3 课的梯度。
-# - **熵损失**：奖励每个向量选得坚决、全体选得均匀。
+# - **熵损失**：每个向量选得越明确、全体选得越均匀，损失越小。
 #
 # </div>
 # <div lang="en">
@@ -274,9 +289,10 @@ print(f"一个训练批 one training batch (2048): {100 * usage(words[:2048], K)
 # - **k-means start**: the first batch's cluster centres become the codes.
 # - **EMA**: a code is the average of the vectors that chose it, both averages starting at 0.
 # - **Restart**: a code that too few choose moves onto some vector of the batch.
-# - **Cosine search**: compares directions, not lengths.
+# - **Cosine search**: compares directions, not lengths. Here only the search does so, and the codes looked up keep their
+#   lengths; in the paper what is looked up is normalised, too.
 # - **Rotation trick**: the gradient of lesson 3.
-# - **Entropy term**: rewards vectors that are sure of their code, and a crowd that spreads evenly.
+# - **Entropy term**: the lower, the more decided each vector is and the more evenly all of them spread over the codes.
 #
 # </div>
 
@@ -293,18 +309,19 @@ for name, label in lesson.REMEDIES.items():
 runs["默认三样", "default three"] = lesson.SmallRun(lambda: EMAVectorQuantizer(256, 8)).finish()
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+best_alone.hold()
 import matplotlib.pyplot as plt
 
 lesson.draw_runs({" ".join(label): run for label, run in runs.items()}, baseline="没有补救 no remedy")
 classroom.show(plt.gcf(), "七幅小图，每幅一条使用率曲线，虚线是没有补救的。k-means 从 100 % 起落得很快；"
-               "复活和默认三样越来越高；旋转技巧和熵损失只比虚线略高。",
+               "重启和默认三样越来越高；旋转技巧和熵损失只比虚线略高。",
                "Seven small panels, each a usage curve over the dashed one of no remedy. K-means starts at 100 % and falls fast; "
                "restart and the default three keep rising; rotation and entropy stay little above the dashed line.")
 for label, run in runs.items():
     print(f"{' '.join(label)}: {run.score}")
 alone = [runs[name].score.usage for name in names]
 best_alone.reveal(max(range(6), key=alone.__getitem__), because=(
-    "k-means 起点和复活死码字遥遥领先。k-means 只给好起点，编码器一动，码字又落在后面；复活每一步都再试一次。",
+    "k-means 起点和重启遥遥领先。k-means 只给好起点，编码器一动，码字又落在后面；重启每一步都再试一次。",
     "K-means start and restart are far ahead. K-means gives a good start only: once the encoder moves, codes are left "
     "behind. Restart tries again at every step."))
 none, default = runs["没有补救", "no remedy"].score, runs["默认三样", "default three"].score
@@ -313,29 +330,28 @@ assert none.usage < 0.3 and default.usage > 2 * none.usage and default.psnr > no
 # %% [markdown]
 # <div lang="zh">
 #
-# 每条曲线上都有故事。滑动平均救活的码字不多，分贝却高：活着的码字正好站在平均处。余弦用到的码字更多，分贝却低：方向对了，长短没有人管。旋转技巧单独用，救活的不多；论文里的模型大得多，训练也久得多。
+# 把曲线和分贝放在一起看。用得多的，分贝不一定高：EMA 让用着的码字正好站在平均处，余弦搜索只对准方向，不管长短。旋转技巧的论文用的模型大得多，训练也久得多，不能拿这里的结果来评它。
 #
 # 默认的 `EMAVectorQuantizer` 是前三样合用。
 #
 # </div>
 # <div lang="en">
 #
-# Every curve has its story. The moving average revives few codes but gains many decibels: living codes stand right at the
-# means. Cosine uses more, yet its decibels are low: the direction fits, and nobody minds the length. The rotation trick by
-# itself revives few; the models of its paper are far larger and train far longer.
+# Look at curves and decibels together. More usage is not always more decibels: EMA puts the codes in use right at the means,
+# cosine search fits the direction and ignores the length. The models of the rotation trick's paper are far larger and train
+# far longer, so what happens here is no verdict on it.
 #
 # The default, `EMAVectorQuantizer`, is the first three together.
 #
 # </div>
-
-# %% [markdown]
+#
 # ## 5. 自己组合 · Combine them yourself
 #
 # <div lang="zh">
 #
-# *6 分钟。* 勾选、运行、随时停止。每次都从同一个起点训练 80 步，成绩记在表里。试试：能不能不用滑动平均，就超过“默认三样”？六样全勾呢？
+# *6 分钟。* 勾选、运行、随时停止。每次都从同一个起点训练 80 步，成绩记在表里。试试：能不能不用 EMA，就超过“默认三样”？六样全勾呢？
 #
-# 补救办法不是加法：有的互相帮忙，有的互相拆台。换一个种子、一个网络、一次更长的训练，名次也会变：这是小模型，不是定理。
+# 补救办法的好处不能简单相加：有的互相促进，有的互相妨碍。换一个种子、一个网络、一次更长的训练，名次也会变：这是小模型，不是定理。
 #
 # </div>
 # <div lang="en">
@@ -349,14 +365,15 @@ assert none.usage < 0.3 and default.usage > 2 * none.usage and default.psnr > no
 # </div>
 
 # %% tags=["nbval-ignore-output"]
+best_alone.hold()
 lesson.RemedyBench(runs)
 
 # %% [markdown]
-# ## 6. 什么也没复活的“复活” · The restart that restarted nothing
+# ## 6. 什么也没重启的“重启” · The restart that restarted nothing
 #
 # <div lang="zh">
 #
-# *4 分钟。* EnCodec 的代码也复活死码字：先把死码字换成这一批的随机向量，**然后**做滑动平均，$e = m / n$。64 个码字，数据离得远，一开始 63 个是死的。
+# *4 分钟。* EnCodec 的代码也重启死码字：先把死码字换成这一批的随机向量，**然后**做 EMA，$e = m / n$。64 个码字，数据离得远，一开始 63 个是死的。
 #
 # </div>
 # <div lang="en">
@@ -367,7 +384,7 @@ lesson.RemedyBench(runs)
 # </div>
 
 # %% jupyter={"source_hidden": true}
-no_op = Predict(("每一步都这样“复活”。200 步之后，还剩几个死码字？",
+no_op = Predict(("每一步都这样“重启”。200 步之后，还剩几个死码字？",
                  "Restarted like this at every step: how many are dead after 200 steps?"), [
     ("0 个", "0"), ("十几个", "a dozen"), ("三十几个", "some thirty"), ("60 个以上", "60 or more")])
 no_op
@@ -382,6 +399,7 @@ for label, kind in (("只改码本 codebook only (EnCodec)", lesson.NoOpRestart)
     dead_codes[label] = lesson.dead_counts(kind(64, 8, restart_below=0.1), vectors)
 
 # %% jupyter={"source_hidden": true}
+no_op.hold()
 for label, numbers in dead_codes.items():
     print(f"{label}: {'≥ 60' if numbers[-1] >= 60 else '≤ 10' if numbers[-1] <= 10 else '?'} / 64")
 lesson.draw_dead(dead_codes)
@@ -396,84 +414,100 @@ no_op.reveal(3, because=(
 # %% [markdown]
 # <div lang="zh">
 #
-# 代码没有报错，损失也在下降。发现它的人数了死码字（encodec #61）。**记住：** 状态有几份，就要改几份；复活之后，下一步再去看它还在不在。
+# 代码没有报错，损失也在下降。发现它的人数了死码字（encodec #61）。**要点：** 状态有几份，就要改几份；重启之后，下一步再去看它还在不在。
 #
 # </div>
 # <div lang="en">
 #
-# No error was raised, and the loss went down. Whoever found it had counted dead codes (encodec #61). **Keep:** change every
-# copy of the state, and look a step later whether the revived code is still there.
+# No error was raised, and the loss went down. Whoever found it had counted dead codes (encodec #61). **Takeaway:** change every
+# copy of the state, and check a step later that the restarted code is still there.
 #
 # </div>
-
-# %% [markdown]
+#
 # ## 7. 用得多，不等于误差小 · High usage is not low error
 #
 # <div lang="zh">
 #
-# *5 分钟。* 熵损失直接奖励使用率：平均熵减去平均的熵。把它加到默认三样上，权重从 0 加到 1，训练 100 步。
+# *5 分钟。* 熵损失直接鼓励用更多的码字。设 $p_n$ 是向量 $z_n$ 选各个码字的概率（τ 是温度：越小，越只认最近的）：损失是各个 $p_n$ 的熵的平均，减去平均分布的熵。把它加到“k-means 起点 + EMA”上（没有重启），权重 0、0.1、1，训练 100 步。
 #
 # </div>
 # <div lang="en">
 #
-# *5 minutes.* The entropy term rewards usage directly: the mean entropy minus the entropy of the mean. Add it to the default
-# three, with a weight from 0 to 1, and train for 100 steps.
+# *5 minutes.* The entropy term directly encourages the use of more codes. Let $p_n$ be the probabilities with which vector $z_n$
+# chooses each code (τ is a temperature: the smaller, the more the nearest alone counts): the term is the mean entropy of the
+# $p_n$ minus the entropy of their mean. Add it to “k-means start + EMA” (no restart), with weights 0, 0.1 and 1, and train for
+# 100 steps.
 #
 # </div>
 #
 # $$L_H = \frac1N \sum_n H(p_n) - H\Big(\frac1N \sum_n p_n\Big), \qquad p_n = \mathrm{softmax}_k\big(-\|z_n - e_k\|^2 / \tau\big)$$
 
 # %% jupyter={"source_hidden": true}
-more_is_better = Predict(("权重越大，用到的码字越多。分贝呢？", "The larger the weight, the more codes are in use. And the decibels?"), [
+more_is_better = Predict(("加上熵损失，用到的码字多了很多。分贝呢？",
+                          "With the entropy term many more codes are in use. And the decibels?"), [
     ("一起升高", "they rise as well"), ("不变", "they stay"), ("下降", "they fall")])
 more_is_better
 
 # %% tags=["nbval-ignore-output"]
 price = {}
 for weight in (0.0, 0.1, 1.0):
-    run = lesson.SmallRun(lambda w=weight: EMAVectorQuantizer(256, 8, entropy_weight=w), steps=100).finish()
+    run = lesson.SmallRun(lambda w=weight: VectorQuantizer2(
+        256, 8, codebook=EMACodebook(256, 8, kmeans_start=True), entropy_weight=w), steps=100).finish()
     price[weight] = run.score
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+more_is_better.hold()
 lesson.draw_entropy_price(price)
-classroom.show(plt.gcf(), "权重 0.1 和 1 时，使用率和猫用到的码字比 0 时多，峰值信噪比却低。",
-               "At weights 0.1 and 1, usage and the codes used on the cat are above those at 0, PSNR is below.")
+classroom.show(plt.gcf(), "权重 0.1 和 1 时，使用率和猫用到的码字比 0 时多得多，峰值信噪比却一路下降。",
+               "At weights 0.1 and 1, usage and the codes used on the cat are far above those at 0, while PSNR keeps falling.")
 for weight, found in price.items():
     print(f"{weight}: {found}")
 more_is_better.reveal(2, because=(
-    "编码器忙着把向量分匀，没有好好描述照片。使用率是手段，误差才是目的。",
-    "The encoder is busy spreading its vectors evenly instead of describing the photograph. Usage is a means; the error is "
-    "the end."))
-assert price[1.0].cat_codes > price[0.0].cat_codes and price[1.0].psnr < price[0.0].psnr - 0.4
+    "编码器在努力把向量分匀，描述照片的精度就低了。权重从 0.1 加到 1，码字没有明显增多，分贝却继续下降。使用率是手段，误差才是目的。",
+    "The encoder works at spreading its vectors evenly, at the expense of describing the photograph. From weight 0.1 to 1 there "
+    "are hardly more codes, and still fewer decibels. Usage is a means; the error is the end."))
+assert min(price[0.1].usage, price[1.0].usage) > price[0.0].usage + 0.1 and price[1.0].cat_codes > price[0.0].cat_codes
+assert price[0.0].psnr - 0.2 > price[0.1].psnr > price[1.0].psnr + 0.2
+
 
 # %% [markdown]
 # <div lang="zh">
 #
-# 这里没有调权重，也没有给它更长的训练；很大的码本会用到这一项（MAGVIT-v2 有 2¹⁸ 个词）。但“使用率 100 %”这句话本身，什么好处也没有证明。
+# 这里没有细调权重，也没有训练更久；很大的码本会用到这一项（MAGVIT-v2 有 2¹⁸ 个码字）。但“使用率 100 %”这句话本身，什么好处也没有证明。
 #
 # </div>
 # <div lang="en">
 #
-# We did not tune the weight or train longer; very large codebooks use such a term (MAGVIT-v2 has 2¹⁸ words). But
-# the sentence “usage is 100 %” by itself proves no good.
+# We did not fine-tune the weight or train longer; very large codebooks use such a term (MAGVIT-v2 has 2¹⁸ codes). But
+# “usage is 100 %” by itself proves nothing.
 #
 # </div>
-
-# %% [markdown]
+#
 # ## 8. 没有码本的码本 · A codebook without a codebook
 #
 # <div lang="zh">
 #
-# *4 分钟。* FSQ 的办法最干脆：不学码字。把每个数压进区间，各自舍入到几级。[8, 6, 5] 就是 8 × 6 × 5 = 240 个格点，它们不会动，也就不会坍缩。没有码本损失，也没有承诺损失。
+# *4 分钟。* FSQ（有限标量量化）的办法最彻底：不学码字。把每个数压进区间，各自舍入到几级。[8, 6, 5] 就是 8 × 6 × 5 = 240 个格点，它们不会动，也就不会坍缩。没有码本损失，也没有承诺损失。四行就写完了：
 #
 # </div>
 # <div lang="en">
 #
-# *4 minutes.* FSQ has the most radical answer: learn no codes. Squash each number into an interval and round it to a few
-# levels. [8, 6, 5] makes 8 × 6 × 5 = 240 grid points; they never move, so they cannot collapse. No codebook loss, no
-# commitment loss.
+# *4 minutes.* FSQ (finite scalar quantization) has the most radical answer: learn no codes. Squash each number into an interval
+# and round it to a few levels. [8, 6, 5] makes 8 × 6 × 5 = 240 grid points; they never move, so they cannot collapse. No
+# codebook loss, no commitment loss. It takes four lines:
 #
 # </div>
+
+# %%
+def fsq(z_e, levels):  # (..., D), (D,) -> (..., D)
+    half, offset = (levels - 1) * 1.001 / 2, (levels % 2 == 0) / 2
+    bounded = torch.tanh(z_e + torch.atanh(offset / half)) * half - offset
+    return (bounded + (bounded.round() - bounded).detach()) / (levels // 2)
+
+
+z_e = 3 * torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+ours = fsq(z_e.permute(0, 2, 3, 1), torch.tensor([8, 6, 5])).permute(0, 3, 1, 2)
+print("与 vqlab 相同 as vqlab:", torch.allclose(ours, FiniteScalarQuantizer([8, 6, 5])(z_e).quantized, atol=1e-5))
 
 # %%
 grid = lesson.SmallRun(lambda: FiniteScalarQuantizer([8, 6, 5])).finish()
@@ -492,19 +526,18 @@ assert grid.score.psnr > none.psnr + 1
 # %% [markdown]
 # <div lang="zh">
 #
-# 一样补救也没有，已远远好过没有补救的码本。但格点没人学，也可能没人用：编码器得自己散开去够它们。论文里训练得久、模型大，使用率接近 100 %。还有两件常被说错的事：FSQ 也舍入，所以**也要**直通；偶数级不对称，4 级是 −1、−½、0、½。
+# FSQ 不用任何补救办法，就远远好过不用补救办法的普通码本。但格点不会自己靠近数据，也可能没人用：编码器得把向量散开，去够到它们。论文里训练得久、模型大，使用率接近 100 %。还有两件常被说错的事：FSQ 也舍入，所以**也要**直通；偶数级不对称，4 级是 −1、−½、0、½。
 #
 # </div>
 # <div lang="en">
 #
-# Without a single remedy it is far better than the codebook without remedies. But grid points that nobody learns may be
-# points nobody uses: the encoder has to spread out to reach them. In the paper, with long training and large models, usage
+# Without a single remedy it is far better than an ordinary codebook without remedies. But grid points do not come to the data,
+# so some may go unused: the encoder has to spread its vectors out to reach them. In the paper, with long training and large models, usage
 # is close to 100 %. Two things often said wrong: FSQ rounds, so it **does** need straight-through; even levels are not
 # symmetric, 4 of them are −1, −½, 0, ½.
 #
 # </div>
-
-# %% [markdown]
+#
 # ## 9. 完整的一分钟 · The whole minute
 #
 # <div lang="zh">
@@ -546,22 +579,21 @@ if record.seconds > 30:  # 早停除外 unless stopped early
 # %% [markdown]
 # <div lang="zh">
 #
-# 几乎每个码字都有人用；右图的灰叉只是没出现在那 1024 个词里（第 3 节）。猫一张图用不到全部，也不该用到全部：她身上没有火箭和星空。
+# 几乎每个码字都有人用；右图的灰叉只是没出现在那 1024 个 token 里（第 3 节）。猫一张图用不到全部，也不该用到全部：她身上没有火箭和星空。
 #
 # 公平起见：左边只训练了 50 步。把 `steps=50` 改成更大的数，看它自己能不能活过来。
 #
 # </div>
 # <div lang="en">
 #
-# Nearly every code is in use; the grey crosses on the right only did not occur among those 1024 words (section 3). The
+# Nearly every code is in use; the grey crosses on the right just did not occur among those 1024 tokens (section 3). The
 # cat alone does not use them all, and should not: there are no rockets or galaxies on her.
 #
 # To be fair: the one on the left was trained for 50 steps only. Change `steps=50` to a larger number and see whether it
 # recovers by itself.
 #
 # </div>
-
-# %% [markdown]
+#
 # ## 我们看到了什么 · What we saw
 #
 # <div lang="zh">
@@ -569,7 +601,7 @@ if record.seconds > 30:  # 早停除外 unless stopped early
 # - 坍缩是赢家通吃：没人选的码字收不到梯度，于是更没有人选。
 # - 起点、学习率、没有去偏的平均，都能杀死码本。
 # - 困惑度和使用率取决于数了多少、怎么数；它们高，不等于误差小。
-# - k-means 起点 + 滑动平均 + 复活是默认的药方；复活要连平均量一起改。
+# - k-means 起点 + EMA + 重启是默认的组合；重启要连平均量一起改。
 # - FSQ 没有码本，也就没有可死的码字。
 #
 # </div>
@@ -578,7 +610,7 @@ if record.seconds > 30:  # 早停除外 unless stopped early
 # - Collapse is winner takes all: a code that nobody chooses gets no gradient, so nobody will choose it.
 # - The start, the learning rate and an average that is not debiased can each kill a codebook.
 # - Perplexity and usage depend on how many you count, and how; high ones do not mean a low error.
-# - K-means start + EMA + restart is the default prescription; a restart must change the averages too.
+# - K-means start + EMA + restart is the default combination; a restart must change the averages too.
 # - FSQ has no codebook, and so no codes that could die.
 #
 # </div>
@@ -613,14 +645,14 @@ Quiz([
     Question(("论文甲报告困惑度 4000，论文乙报告 250，码本都是 8192。谁的码本用得更匀？",
               "Paper A reports perplexity 4000, paper B 250, both with 8192 codes. Whose codebook is used more evenly?"), [
         Option(("甲", "A's"), right=False,
-               why=("乙若只数了 256 个词，250 已几乎是满分。", "If B counted only 256 words, 250 is nearly perfect.")),
+               why=("乙若只数了 256 个 token，250 已几乎是满分。", "If B counted only 256 tokens, 250 is nearly perfect.")),
         Option(("乙", "B's"), right=False,
                why=("也可能，但光看这两个数说不出来。", "Possibly, but these two numbers cannot tell.")),
-        Option(("不知道各数了多少个词，就无法比较", "cannot be said without knowing how many words each counted"), right=True,
-               why=("对：N 个词的困惑度不会超过 N。", "Right: N words never have a perplexity above N."))]),
-    Question(("复活死码字时，只写 codebook.weight[dead] = z[chosen]。用滑动平均更新的码本会怎样？",
+        Option(("不知道各数了多少个 token，就无法比较", "cannot be said without knowing how many tokens each counted"), right=True,
+               why=("对：N 个 token 的困惑度不会超过 N。", "Right: N tokens never have a perplexity above N."))]),
+    Question(("重启死码字时，只写 codebook.weight[dead] = z[chosen]。用 EMA 更新的码本会怎样？",
               "A restart only says codebook.weight[dead] = z[chosen]. What happens in a codebook updated by EMA?"), [
-        Option(("正常复活", "the codes revive"), right=False,
+        Option(("正常重启", "the codes come back into use"), right=False,
                why=("下一次 e = m / n 用的还是旧的 m 和 n。", "The next e = m / n still uses the old m and n.")),
         Option(("马上被平均量盖掉", "the averages overwrite it at once"), right=True,
                why=("对：m 和 n 也要一起改。", "Right: m and n must change with it.")),
@@ -628,7 +660,7 @@ Quiz([
                why=("什么错也不报，只有数一数死码字才看得出来。", "None; only counting dead codes reveals it."))]),
     Question(("加上熵损失后使用率从 91 % 升到 100 %。应当高兴吗？",
               "With an entropy term, usage rises from 91 % to 100 %. Should you be glad?"), [
-        Option(("应当，词越多，图越清楚", "yes: more words, clearer pictures"), right=False,
+        Option(("应当，用的码字越多，图越清楚", "yes: the more codes in use, the clearer the pictures"), right=False,
                why=("我们量过：使用率升了，分贝降了。", "We measured: usage rose and the decibels fell.")),
         Option(("先看误差再说", "look at the error first"), right=True,
                why=("对：使用率是手段。", "Right: usage is a means.")),
@@ -665,19 +697,20 @@ def solution(indices, K):
     return torch.exp(torch.special.entr(p).sum())
 
 
-lesson.exercises.perplexity.check(solution)
+lesson.exercises.perplexity.check(solution, quiet=True)
 
 
 # %% [markdown]
 # <div lang="zh">
 #
-# **练习二 ●●○ · 5 分钟。** 滑动平均走一步。`n` (K,) 和 `m` (K, D) 是旧的平均量，`counts` 和 `sums` 是这一批的个数与和，`decay` 是 λ。返回新的 `n`、`m` 和码字 `e`。
+# **练习二 ●●○ · 5 分钟。** EMA 走一步。`n` (K,) 和 `m` (K, D) 是旧的平均量，`counts` 和 `sums` 是这一批的个数与和，`decay` 是 λ。返回新的 `n`、`m` 和码字 `e`。没被选中的码字也照样衰减；n 总大于 0。
 #
 # </div>
 # <div lang="en">
 #
 # **Exercise 2 ●●○ · 5 minutes.** One step of the moving average. `n` (K,) and `m` (K, D) are the old averages, `counts` and
-# `sums` this batch's numbers and sums, `decay` is λ. Return the new `n`, `m` and the codes `e`.
+# `sums` this batch's numbers and sums, `decay` is λ. Return the new `n`, `m` and the codes `e`. Codes that
+# nobody chose decay as well; n is always above 0.
 #
 # </div>
 
@@ -696,19 +729,20 @@ def solution(n, m, counts, sums, decay):
     return n, m, m / n[:, None]
 
 
-lesson.exercises.ema_step.check(solution)
+lesson.exercises.ema_step.check(solution, quiet=True)
 
 
 # %% [markdown]
 # <div lang="zh">
 #
-# **练习三 ●●○ · 6 分钟。** 写出真能活下来的复活：把 `dead` 里的码字搬到 `vectors` 上，就当每步有 `size` 个这样的向量选它。返回新的码字、`n` 和 `m`；不要改动传进来的。
+# **练习三 ●●○ · 6 分钟。** 写出真正有效的重启：把码字 `dead[i]` 搬到 `vectors[i]` 上，就当每步有 `size` 个这样的向量选它。`dead` 的次序随意，也可能是空的。返回新的码字、`n` 和 `m`；不要改动传进来的。
 #
 # </div>
 # <div lang="en">
 #
-# **Exercise 3 ●●○ · 6 minutes.** Write a restart that survives: move the codes in `dead` onto `vectors`, as if `size` such
-# vectors chose each of them at every step. Return new codes, `n` and `m`; leave what you are given unchanged.
+# **Exercise 3 ●●○ · 6 minutes.** Write a restart that survives: move code `dead[i]` onto `vectors[i]`, as if `size` such
+# vectors chose it at every step. `dead` is in any order and may be empty. Return new codes, `n` and `m`; leave what you are
+# given unchanged.
 #
 # </div>
 
@@ -727,32 +761,112 @@ def solution(codes, n, m, dead, vectors, size):
     return codes, n, m
 
 
-lesson.exercises.restart.check(solution)
+lesson.exercises.restart.check(solution, quiet=True)
+
+
+# %% [markdown]
+# ## 合起来 · All together
+#
+# <div lang="zh">
+#
+# EMA 和重启合在一起，就是这样一个能自己保持活力的码本。与 `vqlab` 走同样的 20 步，码字相同：
+#
+# </div>
+# <div lang="en">
+#
+# EMA and restart together make a codebook that keeps itself in use. Take the same 20 steps as `vqlab`: the codes agree.
+#
+# </div>
+
+# %%
+class LivingCodebook:
+    def __init__(self, codes, decay=0.99):  # (K, D)
+        self.codes, self.decay = codes.clone(), decay
+        self.n, self.m = torch.zeros(len(codes)), torch.zeros_like(codes)
+
+    def step(self, z):  # (N, D)
+        member = torch.nn.functional.one_hot(torch.cdist(z, self.codes).argmin(dim=1), len(self.codes)).to(z)  # (N, K)
+        self.n += (1 - self.decay) * (member.sum(dim=0) - self.n)
+        self.m += (1 - self.decay) * (member.t() @ z - self.m)
+        chosen = self.n > 1e-6
+        self.codes[chosen] = self.m[chosen] / self.n[chosen, None]
+        dead = (self.n < 0.1 * self.n.mean()).nonzero().squeeze(1)
+        there = z[torch.randint(len(z), (len(dead),))]
+        self.codes[dead], self.n[dead], self.m[dead] = there, self.n.mean(), there * self.n.mean()
+
+
+# %% jupyter={"source_hidden": true}
+theirs = EMACodebook(64, 8, restart_below=0.1)
+ours = LivingCodebook(theirs.weight)
+for step, z in enumerate(vectors[:20]):  # of section 6
+    torch.manual_seed(step)
+    theirs.observe(z, theirs.search(z))
+    torch.manual_seed(step)
+    ours.step(z)
+print("20 步之后相同 same after 20 steps:", torch.allclose(ours.codes, theirs.weight, atol=1e-4))
+
+# %% [markdown]
+# ## 速查 · Cheat sheet
+#
+# <div lang="zh">
+#
+# | | |
+# | :-- | :-- |
+# | 最近的码字 | $k = \arg\min_k \lVert z_e - e_k \rVert^2 = \arg\min_k \big(\lVert e_k \rVert^2 - 2\, z_e \cdot e_k\big)$ |
+# | 直通 | $z_e + \mathrm{sg}[z_q - z_e]$ |
+# | 重建损失 | 推动编码器和解码器 |
+# | 码本损失 | $\lVert \mathrm{sg}[z_e] - z_q \rVert^2$，只推动码本 |
+# | 承诺损失 | $\beta \lVert z_e - \mathrm{sg}[z_q] \rVert^2$，只推动编码器 |
+# | EMA | $n \leftarrow \lambda n + (1 - \lambda)\,\text{个数}$，$m \leftarrow \lambda m + (1 - \lambda)\,\text{和}$，$e = m / n$ |
+# | 困惑度 | $\exp(-\sum_k p_k \ln p_k)$，总要连同数了多少个 |
+# | 坍缩时 | k-means 起点、EMA、重启（连同 $m$、$n$）；或者 FSQ |
+#
+# </div>
+# <div lang="en">
+#
+# | | |
+# | :-- | :-- |
+# | nearest code | $k = \arg\min_k \lVert z_e - e_k \rVert^2 = \arg\min_k \big(\lVert e_k \rVert^2 - 2\, z_e \cdot e_k\big)$ |
+# | straight through | $z_e + \mathrm{sg}[z_q - z_e]$ |
+# | reconstruction loss | moves encoder and decoder |
+# | codebook loss | $\lVert \mathrm{sg}[z_e] - z_q \rVert^2$, moves the codebook alone |
+# | commitment loss | $\beta \lVert z_e - \mathrm{sg}[z_q] \rVert^2$, moves the encoder alone |
+# | EMA | $n \leftarrow \lambda n + (1 - \lambda)\,\text{count}$, $m \leftarrow \lambda m + (1 - \lambda)\,\text{sum}$, $e = m / n$ |
+# | perplexity | $\exp(-\sum_k p_k \ln p_k)$, always with how many were counted |
+# | against collapse | k-means start, EMA, restart ($m$ and $n$ with it); or FSQ |
+#
+# </div>
+
+# %% jupyter={"source_hidden": true}
+classroom.glossary_table()
 
 # %% [markdown]
 # ## 来源 · Sources
 #
 # <div lang="zh">
 #
-# - 滑动平均：van den Oord 等（2017），arXiv 1711.00937，附录 A.1；没有去偏的：zalandoresearch/pytorch-vq-vae。
-# - 复活：Dhariwal 等（2020），arXiv 2005.00341；空操作：facebookresearch/encodec #61，espnet #6284。
-# - 余弦：Yu 等（2021），arXiv 2110.04627；旋转：Fifty 等（2024），arXiv 2410.06424。
-# - 熵：Jansen 等（2019），arXiv 1911.05894；Yu 等（2023），arXiv 2310.05737。
-# - FSQ：Mentzer 等（2023），arXiv 2309.15505。
+# - EMA：van den Oord 等（2017），arXiv 1711.00937，附录 A.1，公式的出处；没有去偏的：zalandoresearch/pytorch-vq-vae，对着第 2 节读。
+# - 重启：Dhariwal 等（2020），arXiv 2005.00341，音乐里的大码本；没有效果的：facebookresearch/encodec #61，espnet #6284，怎样发现它。
+# - 余弦：Yu 等（2021），arXiv 2110.04627；旋转：Fifty 等（2024），arXiv 2410.06424。两者在大模型上的结果。
+# - 熵：Jansen 等（2019），arXiv 1911.05894；Yu 等（2023），arXiv 2310.05737。这一项从哪里来，在大码本里怎样用。
+# - FSQ：Mentzer 等（2023），arXiv 2309.15505。短而好读，附录有代码。
 # - 使用率的数法：FoundationVision 的 VAR 和 LlamaGen 的代码。
 #
-# **接下来：** 第 5 课把活的码本放进照片里，画率失真曲线。
+# **接下来：** 第 5 课（即将推出）用这样的码本压缩照片，画率失真曲线。
 #
 # </div>
 # <div lang="en">
 #
-# - EMA: van den Oord et al. (2017), arXiv 1711.00937, appendix A.1; not debiased: zalandoresearch/pytorch-vq-vae.
-# - Restart: Dhariwal et al. (2020), arXiv 2005.00341; the no-op: facebookresearch/encodec #61, espnet #6284.
-# - Cosine: Yu et al. (2021), arXiv 2110.04627; rotation: Fifty et al. (2024), arXiv 2410.06424.
-# - Entropy: Jansen et al. (2019), arXiv 1911.05894; Yu et al. (2023), arXiv 2310.05737.
-# - FSQ: Mentzer et al. (2023), arXiv 2309.15505.
+# - EMA: van den Oord et al. (2017), arXiv 1711.00937, appendix A.1, where the formulas are; not debiased:
+#   zalandoresearch/pytorch-vq-vae, to be read beside section 2.
+# - Restart: Dhariwal et al. (2020), arXiv 2005.00341, large codebooks for music; without effect: facebookresearch/encodec #61,
+#   espnet #6284, how it was found.
+# - Cosine: Yu et al. (2021), arXiv 2110.04627; rotation: Fifty et al. (2024), arXiv 2410.06424. Both on large models.
+# - Entropy: Jansen et al. (2019), arXiv 1911.05894; Yu et al. (2023), arXiv 2310.05737. Where the term comes from, and its use
+#   in large codebooks.
+# - FSQ: Mentzer et al. (2023), arXiv 2309.15505. Short and readable, with code in the appendix.
 # - Ways to count usage: FoundationVision's code of VAR and of LlamaGen.
 #
-# **Next:** lesson 5 puts the living codebook to work on photographs and draws the rate–distortion curve.
+# **Next:** lesson 5 (to come) compresses photographs with such a codebook and draws the rate–distortion curve.
 #
 # </div>

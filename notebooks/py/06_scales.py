@@ -3,13 +3,15 @@
 #
 # <div lang="zh">
 #
-# **问题：** 只许写一个词，你会怎样描述一张照片？再许写 4 个、16 个、64 个、256 个呢？一张图由粗到细的拼写是什么样？
+# **问题：** 只许写一个 token，你会怎样描述一张照片？再许写 4 个、16 个、64 个、256 个呢？一张图由粗到细的拼写是什么样？
 #
-# **大约 40 分钟，你会：**
+# **大约 44 分钟，再加练习 26 分钟。你会：**
 #
 # 1. 拖着滑块看一张照片一个尺度一个尺度地写出来：每个尺度添了什么，还剩什么；
-# 2. 弄清误差为什么可能先升后降，φ 修补了什么；
-# 3. 看懂 VAR 用什么输入预测下一个尺度，再交换两张图的粗词。
+# 2. 弄清误差为什么可能先升后降，小卷积 φ 修补了什么；
+# 3. 看懂 VAR 用什么输入预测下一个尺度，再交换两张图的粗尺度。
+#
+# **要先会什么：** 放大、缩小和卷积。**一分钟回顾：** 编码器输出特征图，每个位置换成最近的码字，编号就是 token（第 0 课）；码本用 EMA 学习，死码字重启（第 4 课）。
 #
 # </div>
 # <div lang="en">
@@ -17,17 +19,21 @@
 # **Question:** how would you describe a photograph in one token? And with 4, 16, 64, 256 more? What is a picture's spelling
 # from coarse to fine?
 #
-# **In about 40 minutes you will:**
+# **In about 44 minutes, plus 26 for the exercises, you will:**
 #
 # 1. drag a slider and watch a photograph being written scale by scale: what each adds, what remains;
-# 2. find out why the error may rise before it falls, and what φ repairs;
+# 2. find out why the error may rise before it falls, and what the small convolution φ repairs;
 # 3. see which inputs VAR predicts the next scale from, and swap the coarse tokens of two pictures.
+#
+# **What you need to know:** enlarging, shrinking and convolving. **One-minute recap:** the encoder outputs a map of features,
+# the nearest code replaces each of them, and its number is the token (lesson 0); the codebook learns by EMA, and dead codes are
+# restarted (lesson 4).
 #
 # </div>
 
 # %%
 import torch
-from torch.nn.functional import interpolate
+from torch.nn.functional import interpolate, mse_loss
 
 from vqlab import (EMACodebook, MultiScaleQuantizer, SimpleVQVAE, bits_per_pixel, classroom, crops, fit, held_out_photo,
                    nearest_code, photos, pick_device, psnr, small_photo, tiles, usage)
@@ -36,24 +42,25 @@ from vqlab.lessons import scales as lesson
 classroom.start()
 
 # %% [markdown]
-# ## 1. 五个尺度，一本词典 · Five scales, one dictionary
+# ## 1. 五个尺度，一个码本 · Five scales, one codebook
 #
 # <div lang="zh">
 #
-# *6 分钟。* 编码器把 64 × 64 像素变成 16 × 16 个向量 $f$。现在分五次写，每次一张方格的词：1 × 1、2 × 2、4 × 4、8 × 8、16 × 16，每次只写**还没说出来的**（残差）：
+# *6 分钟。* 编码器把 64 × 64 像素变成 16 × 16 个向量 $f$。现在分五次写，每次一张 token 的方格：1 × 1、2 × 2、4 × 4、8 × 8、16 × 16，每次只写**还没写出来的**（残差）：
 #
 # 1. 把剩下的缩小到这个尺度（取平均），每格找最近的码字；
-# 2. 把码字放大到 16 × 16，过一遍 φ，得到 $h$；
+# 2. 把码字放大到 16 × 16，过一遍 φ（一个小卷积，第 4 节；五个尺度共用四个 φ），得到 $h$；
 # 3. 加进 $\hat f$，从剩下的里减掉。
 #
 # </div>
 # <div lang="en">
 #
-# *6 minutes.* The encoder turns 64 × 64 pixels into 16 × 16 vectors $f$. Now we write five grids of words: 1 × 1, 2 × 2,
-# 4 × 4, 8 × 8, 16 × 16, each saying only **what has not been said** (the residual):
+# *6 minutes.* The encoder turns 64 × 64 pixels into 16 × 16 vectors $f$. Now we write five grids of tokens: 1 × 1, 2 × 2,
+# 4 × 4, 8 × 8, 16 × 16, each writing only **what has not been written yet** (the residual):
 #
 # 1. shrink what remains to this scale (means); find each cell's nearest code;
-# 2. enlarge the codes to 16 × 16, pass them through φ: that is $h$;
+# 2. enlarge the codes to 16 × 16, pass them through φ (a small convolution, section 4; the five scales share four φ): that is
+#    $h$;
 # 3. add $h$ to $\hat f$, subtract it from what remains.
 #
 # </div>
@@ -84,7 +91,7 @@ for record in panel.watch(fit(model, batches, seconds=60), preview=look):
 #
 # 训练要一分钟，按 **停止** 可以提前结束，学到的都保留。右边的小图是考题：一只没见过的猫，写到第 1、2、3、4、5 个尺度。
 #
-# 一共多少个词？ 1 + 4 + 16 + 64 + 256。它们查的是**同一个**码本。
+# 一共多少个 token？ 1 + 4 + 16 + 64 + 256。它们查的是**同一个**码本。
 #
 # </div>
 # <div lang="en">
@@ -98,7 +105,7 @@ for record in panel.watch(fit(model, batches, seconds=60), preview=look):
 
 # %%
 for count in (model.quantize.num_tokens, 16 * 16):
-    print(f"{count} 个词 tokens: {bits_per_pixel(count, 512, 64, 64):.2f} 比特/像素 bits per pixel")
+    print(f"{count} tokens: {bits_per_pixel(count, 512, 64, 64):.2f} 比特/像素 bits per pixel")
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 exam = tiles(held_out_photo().to(pick_device()))  # 24 块 squares of 64 × 64
@@ -125,7 +132,7 @@ assert torch.tensor(decibels).diff().min() > 0 or record.seconds < 20  # 早停�
 
 # %% jupyter={"source_hidden": true}
 guess_alone = classroom.Predict(
-    question=("把 8 × 8 那个尺度的 64 个词单独画出来，会看到什么？",
+    question=("把 8 × 8 那个尺度的 64 个 token 单独画出来，会看到什么？",
               "Draw the 64 tokens of scale 8 × 8 alone. What will you see?"),
     options=[("一张缩小到 8 × 8 的照片", "the photograph, shrunk to 8 × 8"),
              ("灰底上的零碎：前三个尺度漏掉的", "scraps on grey: what the first three scales missed"),
@@ -158,6 +165,7 @@ lesson.ScaleSpeller({("没见过的猫", "the unseen cat"): cat_spelling,
 # </div>
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+guess_alone.hold()
 import matplotlib.pyplot as plt
 
 with torch.no_grad():
@@ -171,36 +179,35 @@ classroom.show(figure, "上排：每个尺度单独画出，1 × 1 是一片颜�
                "Above: each scale drawn alone; 1 × 1 is one colour, the others are scraps on grey. Below: the photograph "
                "really shrunk; 8 × 8 is already a whole little cat.")
 guess_alone.reveal(1, because=(
-    "每个尺度只写残差。真正缩小的照片在下排：它把粗的又说了一遍，词就浪费了。",
-    "A scale writes only the residual. A photograph really shrunk, in the lower row, says the coarse part once more and "
+    "每个尺度只写残差。真正缩小的照片在下排：它把粗的又写了一遍，token 就浪费了。",
+    "A scale writes only the residual. A photograph really shrunk, in the lower row, writes the coarse part once more and "
     "wastes its tokens."))
 
 # %% [markdown]
 # <div lang="zh">
 #
-# **记住：** VAR 的尺度不是缩小的照片，而是**残差**：${\color{#009E73} \hat f} = {\color{#E69F00} h_1} + \dots + {\color{#E69F00} h_5}$。所以粗词的错误，细词还能补；细词单独拿出来，什么也不是。
+# **要点：** VAR 的尺度不是缩小的照片，而是**残差**：${\color{#009E73} \hat f} = {\color{#E69F00} h_1} + \dots + {\color{#E69F00} h_5}$。所以粗尺度的错误，细尺度还能补；细尺度的 token 单独拿出来，画不成一张图。
 #
 # </div>
 # <div lang="en">
 #
-# **Keep:** VAR's scales are not shrunken photographs but **residuals**:
+# **Takeaway:** VAR's scales are not shrunken photographs but **residuals**:
 # ${\color{#009E73} \hat f} = {\color{#E69F00} h_1} + \dots + {\color{#E69F00} h_5}$. So finer tokens can still mend what
-# coarser ones got wrong, and on their own they are nothing.
+# coarser ones got wrong, and on their own they make no picture.
 #
 # </div>
-
-# %% [markdown]
+#
 # ## 3. 先变坏，再变好 · Worse before better
 #
 # <div lang="zh">
 #
-# *6 分钟。* 有人在 VAR 的仓库里问（issue #132）：误差为什么一个尺度一个尺度地**升高**，后来才降？拿一个什么也没学过的量化器试试：512 个随机码字，φ 关掉，输入是随机的 $f$。
+# *6 分钟。* 误差会不会一个尺度一个尺度地**升高**，后来才降？拿一个什么也没学过的量化器试试：512 个随机码字，φ 关掉，输入是随机的 $f$。
 #
 # </div>
 # <div lang="en">
 #
-# *6 minutes.* Somebody asked in VAR's repository (issue #132): why does the error **rise** from scale to scale before it
-# falls? Take a quantizer that has learnt nothing: 512 random codes, φ off, and a random $f$.
+# *6 minutes.* Can the error **rise** from scale to scale before it falls? Take a quantizer that has learnt nothing: 512 random
+# codes, φ off, and a random $f$.
 #
 # </div>
 
@@ -213,6 +220,7 @@ guess_rise = classroom.Predict(
 guess_rise
 
 # %%
+guess_rise.hold()
 f = torch.randn(4, 8, 16, 16, generator=torch.Generator().manual_seed(0))
 errors = {}
 for name, zero_code in (("随机 random", False), ("再加零码字 with a zero code", True)):
@@ -222,6 +230,7 @@ for name, zero_code in (("随机 random", False), ("再加零码字 with a zero 
     print(name, [f"{error:.2f}" for error in errors[name]])
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+guess_rise.hold()
 with torch.no_grad():
     exam_features = model.encoder(exam)
 errors["训练过，没见过的猫\ntrained, the unseen cat"] = lesson.errors_by_scale(model.quantize, exam_features)
@@ -231,9 +240,9 @@ classroom.show(figure, "三条折线。随机码本：从 1 先升到 1 以上�
                "rise; trained: down at every scale.")
 random, with_zero, trained = errors.values()
 guess_rise.reveal(1, because=(
-    "大格子的平均接近 0，而 512 个码字里没有一个接近 0：减去最近的，反而离得更远。加一个零码字，就可以“什么都不说”。",
+    "大格子的平均接近 0，而 512 个码字里没有一个接近 0：减去最近的，反而离得更远。加一个零码字，就可以“什么都不写”。",
     "The mean over a large cell is near 0, and none of the 512 codes is: subtracting the nearest one leads away. With a zero "
-    "code a scale may “say nothing”."))
+    "code a scale may “write nothing”."))
 assert max(random[1:4]) > 1.1 and random[5] < 0.5
 assert torch.tensor(with_zero).diff().max() < 0.01
 assert torch.tensor(trained).diff().max() < 0 or record.seconds < 20
@@ -241,18 +250,17 @@ assert torch.tensor(trained).diff().max() < 0 or record.seconds < 20
 # %% [markdown]
 # <div lang="zh">
 #
-# **记住：** “最近”是在码字之间比，零不在其中。训练之后，码本里有长短不一的码字，短的留给细的尺度，误差才一路下降。所以先升后降不是代码的错，而是还没训练。
+# **要点：** “最近”是在码字之间比，零不在其中。训练之后，码本里有长短不一的码字，短的留给细的尺度，误差才一路下降。所以先升后降不是代码的错，而是还没训练。
 #
 # </div>
 # <div lang="en">
 #
-# **Keep:** “nearest” compares codes with each other, and zero is not among them. Training gives the codebook codes of many
+# **Takeaway:** “nearest” compares codes with each other, and zero is not among them. Training gives the codebook codes of many
 # lengths, short ones for the fine scales, and the error falls all the way. So rising first is not a bug: it is a quantizer
 # that has not been trained.
 #
 # </div>
-
-# %% [markdown]
+#
 # ## 4. φ 修补什么 · What φ repairs
 #
 # <div lang="zh">
@@ -276,6 +284,7 @@ guess_phi = classroom.Predict(
 guess_phi
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+guess_phi.hold()
 with torch.no_grad():
     features = torch.cat([model.encoder(next(batches).to(pick_device())) for _ in range(32)])
 fitted = {name: lesson.fit_quantizer(features, scales, phi_ratio=ratio)
@@ -287,6 +296,7 @@ kernel = fitted["有 φ with φ"].phis[-1].weight.detach()  # (D, D, 3, 3)
 print(f"最后一个 φ 的中心 centre of the last φ: {0.5 + 0.5 * kernel[:, :, 1, 1].diagonal().mean().item():.2f}")
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+guess_phi.hold()
 without, with_phi = phi.values()
 gain = [1 - b / a for a, b in zip(without[1:], with_phi[1:], strict=True)]
 figure = lesson.draw_gain(gain, scales).figure
@@ -314,19 +324,19 @@ assert with_phi[5] < without[5] or record.seconds < 20
 # paper works on ImageNet at 256 × 256, with more scales and stronger enlargement: not the same experiment.
 #
 # </div>
-
-# %% [markdown]
+#
 # ## 5. 下一尺度的输入 · The input of the next scale
 #
 # <div lang="zh">
 #
-# *8 分钟。* VAR（第 7 课）一次预测一整个尺度。预测 8 × 8 的 64 个词，要有 64 格输入。输入是什么？不是 8 × 8 自己的词（那是答案），而是**到此为止的累积图** $\hat f$，缩到 8 × 8。
+# *8 分钟。* VAR（第 7 课，即将推出）一次预测一整个尺度。预测 8 × 8 的 64 个 token，要有 64 格输入。输入是什么？不是 8 × 8 自己的 token（那是答案），而是**到此为止的累积图** $\hat f$，缩到 8 × 8。设第 k 个尺度的边长是 $\mathrm{pn}_k$（patch number），从 $\mathrm{pn}_0$ 数起；L 是 token 的总数。
 #
 # </div>
 # <div lang="en">
 #
-# *8 minutes.* VAR (lesson 7) predicts a whole scale at once. To predict the 64 tokens of 8 × 8 it needs 64 inputs. Which? Not
-# the tokens of 8 × 8 themselves (they are the answer), but **the sum so far**, $\hat f$, shrunk to 8 × 8.
+# *8 minutes.* VAR (lesson 7, to come) predicts a whole scale at once. To predict the 64 tokens of 8 × 8 it needs 64 inputs.
+# Which? Not the tokens of 8 × 8 themselves (they are the answer), but **the sum so far**, $\hat f$, shrunk to 8 × 8. Let
+# $\mathrm{pn}_k$ (patch number) be the side of scale k, counted from $\mathrm{pn}_0$, and L the number of all tokens.
 #
 # </div>
 
@@ -339,13 +349,15 @@ guess_inputs = classroom.Predict(
 guess_inputs
 
 # %%
+guess_inputs.hold()
 for patch_nums in (scales, scales[1:]):
     quantizer = MultiScaleQuantizer(512, 8, patch_nums)
     idx_Bl = quantizer.encode(f)
-    targets, inputs = sum(words.shape[1] for words in idx_Bl), quantizer.var_input(idx_Bl).shape[1]
+    targets, inputs = sum(tokens.shape[1] for tokens in idx_Bl), quantizer.var_input(idx_Bl).shape[1]
     print(f"{str(patch_nums):17} 目标 targets {targets}, 输入 inputs {inputs} = {targets} − {patch_nums[0]}²")
 
 # %% jupyter={"source_hidden": true}
+guess_inputs.hold()
 guess_inputs.reveal(2, because=(
     "第一个尺度之前什么也没有，它的 2 × 2 格由类别开头，不在 var_input 里：L − pn₀² = 340 − 4。从 1 × 1 开始时恰好也是少 1，"
     "但道理不是“错开一位”。",
@@ -364,7 +376,7 @@ lesson.VarInputMap(cat_spelling)
 # - 它的输入在正上方同一格：累积图，所以上排看得出猫，下排看不出；
 # - 同一尺度的格子互相看得到，更细的看不到：尺度内双向，尺度间因果。
 #
-# 真是这样吗？改动 4 × 4 的一个词，看哪些输入变了：
+# 真是这样吗？改动 4 × 4 的一个 token，看哪些输入变了：
 #
 # </div>
 # <div lang="en">
@@ -379,41 +391,41 @@ lesson.VarInputMap(cat_spelling)
 # </div>
 
 # %%
-words = model.img_to_idxBl(cat[None].to(pick_device()))
-changed = [scale.clone() for scale in words]
-changed[2][0, 5] = (changed[2][0, 5] + 1) % 512  # 第三个尺度的第 6 个词 the sixth token of the third scale
-before, after = (model.idxBl_to_var_input(each).split([4, 16, 64, 256], dim=1) for each in (words, changed))
+tokens = model.img_to_idxBl(cat[None].to(pick_device()))
+changed = [scale.clone() for scale in tokens]
+changed[2][0, 5] = (changed[2][0, 5] + 1) % 512  # 第三个尺度的第 6 个 the sixth token of the third scale
+before, after = (model.idxBl_to_var_input(each).split([4, 16, 64, 256], dim=1) for each in (tokens, changed))
 for n, a, b in zip(scales[1:], before, after, strict=True):
     print(f"{n:2} × {n:2}:", "没变 the same" if torch.equal(a, b) else "变了 changed")
 
 # %% jupyter={"source_hidden": true}
 f_hat, steps = None, []
-for scale, indices in enumerate(words):  # 一个尺度一个尺度地生成 as if generated scale by scale
+for scale, indices in enumerate(tokens):  # 一个尺度一个尺度地生成 as if generated scale by scale
     f_hat, following = model.quantize.next_input(scale, f_hat, indices)
     steps.append(following)
-same = torch.equal(torch.cat(steps, dim=1), model.idxBl_to_var_input(words))
+same = torch.equal(torch.cat(steps, dim=1), model.idxBl_to_var_input(tokens))
 print("逐尺度解码得到的输入与训练时逐位相同 inputs while decoding = inputs in training, bit by bit:", same)
 assert same and all(torch.equal(a, b) == (n <= 4) for n, a, b in zip(scales[1:], before, after, strict=True))
 
 # %% [markdown]
 # <div lang="zh">
 #
-# **记住：** 预测尺度 $k$ 的输入 = 更粗的所有尺度之和，缩到尺度 $k$ 的大小。目标 $L$ 个，输入 $L - \mathrm{pn}_0^2$ 个。自己的词从不出现在自己的输入里。
+# **要点：** 预测尺度 $k$ 的输入 = 更粗的所有尺度之和，缩到尺度 $k$ 的大小。目标 $L$ 个，输入 $L - \mathrm{pn}_0^2$ 个。一个尺度自己的 token 从不出现在自己的输入里。
 #
 # </div>
 # <div lang="en">
 #
-# **Keep:** the input for scale $k$ = the sum of all coarser scales, shrunk to the size of scale $k$. There are $L$ targets and
+# **Takeaway:** the input for scale $k$ = the sum of all coarser scales, shrunk to the size of scale $k$. There are $L$ targets and
 # $L - \mathrm{pn}_0^2$ inputs. A scale's own tokens are never in its own input.
 #
 # </div>
 
 # %% [markdown]
-# ## 6. 换掉粗词 · Swap the coarse tokens
+# ## 6. 交换粗尺度 · Swap the coarse tokens
 #
 # <div lang="zh">
 #
-# *5 分钟。* 粗词带着什么？把猫和花的前几个尺度对换，其余不动。
+# *5 分钟。* 粗尺度的 token 带着什么？把猫和花的前几个尺度对换，其余不动。
 #
 # </div>
 # <div lang="en">
@@ -424,10 +436,10 @@ assert same and all(torch.equal(a, b) == (n <= 4) for n, a, b in zip(scales[1:],
 
 # %% jupyter={"source_hidden": true}
 guess_swap = classroom.Predict(
-    question=("猫的 341 个词里，把最粗的 21 个（1 + 4 + 16）换成花的。按分贝，结果更像谁？",
-              "Of the cat's 341 tokens, the 21 coarsest (1 + 4 + 16) are replaced by the flower's. In decibels, whom does "
-              "the result resemble more?"),
-    options=[("猫：94 % 的词还是它的", "the cat: 94 % of the tokens are still hers"), ("花", "the flower")])
+    question=("猫的 341 个 token 里，把最粗的 21 个（1 + 4 + 16）换成花的。结果与哪一张的峰值信噪比更高？",
+              "Of the cat's 341 tokens, the 21 coarsest (1 + 4 + 16) are replaced by the flower's. To which picture does the "
+              "result have the higher PSNR?"),
+    options=[("猫：94 % 的 token 还是它的", "the cat: 94 % of the tokens are still hers"), ("花", "the flower")])
 guess_swap
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
@@ -449,19 +461,21 @@ classroom.PictureExplorer(
            "with only the other's edges left.")
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+guess_swap.hold()
 three = swapped(3)[0][0]
-print(f"换掉的词 tokens swapped: {1 + 4 + 16} / {model.quantize.num_tokens} = {21 / model.quantize.num_tokens:.0%}")
+print(f"换掉的 tokens swapped: {1 + 4 + 16} / {model.quantize.num_tokens} = {21 / model.quantize.num_tokens:.0%}")
 closer = int(psnr(three, flower) > psnr(three, cat))
 print(f"对换三个尺度 three scales: 猫 cat {psnr(three, cat).item():.1f} dB, 花 flower {psnr(three, flower).item():.1f} dB")
 guess_swap.reveal(closer, because=(
-    "粗词管颜色和大的明暗，误差主要在那里；边缘还是猫的。词的个数不等于分量。" if closer else "训练停得太早，粗词还没学会；练满一分钟再看。",
+    "粗尺度管颜色和大的明暗，误差主要在那里；边缘还是猫的。token 的个数不等于分量。" if closer else
+    "训练停得太早，粗尺度还没学会；练满一分钟再看。",
     "Coarse tokens carry colour and the large areas of light and dark, where most of the error is; the edges are still the "
     "cat's. The number of tokens is not their weight." if closer else
     "Training stopped too early for the coarse tokens to have learnt; look again after the full minute."))
 assert closer == 1 or record.seconds < 20
 
 # %% [markdown]
-# ## 7. 谁用哪些词 · Who uses which words
+# ## 7. 哪个尺度用哪些码字 · Which scale uses which codes
 #
 # <div lang="zh">
 #
@@ -483,23 +497,25 @@ guess_use = classroom.Predict(
 guess_use
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+guess_use.hold()
 counted = [model.img_to_idxBl(next(batches).to(pick_device())) for _ in range(128)]  # 8 块一批 8 crops each
 for number in (64, 1024):
-    words = [torch.cat(scale)[:number] for scale in zip(*counted, strict=True)]
-    for n, use in zip(scales, lesson.use_by_scale(words, 512), strict=True):
-        print(f"{n:2} × {n:2}: {use.tokens:6} 个词 tokens, {use.codes:3} 个码字 codes, 困惑度 perplexity {use.perplexity:.0f}")
-    print(f"全部 all: {usage(torch.cat([scale.flatten() for scale in words]), 512).item():.1%}\n")
+    tokens = [torch.cat(scale)[:number] for scale in zip(*counted, strict=True)]
+    for n, use in zip(scales, lesson.use_by_scale(tokens, 512), strict=True):
+        print(f"{n:2} × {n:2}: {use.tokens:6} tokens, {use.codes:3} 个码字 codes, 困惑度 perplexity {use.perplexity:.0f}")
+    print(f"全部 all: {usage(torch.cat([scale.flatten() for scale in tokens]), 512).item():.1%}\n")
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+guess_use.hold()
 few = [torch.cat(scale)[:64] for scale in zip(*counted, strict=True)]
 figure, (left, right) = plt.subplots(1, 2, figsize=(6.6, 2.6))
 lesson.draw_use(lesson.use_by_scale(few, 512), 512, scales, left).set_title("64 块照片 64 crops")
-lesson.draw_lengths(lesson.shares_by_length(words, model.quantize.embedding.weight), scales, right)
+lesson.draw_lengths(lesson.shares_by_length(tokens, model.quantize.embedding.weight), scales, right)
 classroom.show(figure, "左：每个尺度用到的码字和困惑度，越细越多，1 × 1 的上限只有 64。右：1 × 1 多用长码字，细尺度多用短码字。",
                "Left: codes used and perplexity by scale, more for finer scales; 1 × 1 can have 64 at most. Right: 1 × 1 "
                "takes mostly long codes, the finer scales short ones.")
-everything = usage(torch.cat([scale.flatten() for scale in words]), 512).item()
-guess_use.reveal(1, because=("一张图在 1 × 1 只有 1 个词，64 块就只有 64 个词：困惑度不会超过词的个数。",
+everything = usage(torch.cat([scale.flatten() for scale in tokens]), 512).item()
+guess_use.reveal(1, because=("一张图在 1 × 1 只有 1 个 token，64 块就只有 64 个：困惑度不会超过 token 的个数。",
                              "A picture has 1 token at 1 × 1, so 64 crops have 64: perplexity never exceeds the number of "
                              "tokens."))
 assert everything >= 0.95
@@ -507,31 +523,31 @@ assert everything >= 0.95
 # %% [markdown]
 # <div lang="zh">
 #
-# 上限只是一半原因：数 1024 块，1 × 1 仍只用几十个。一张图 341 票，粗尺度只投 1 票，码本主要听细尺度的；七张照片的平均颜色也就那么几种。右图：粗的用长码字，细的用短的。
+# 上限只是一半原因：数 1024 块，1 × 1 仍只用几十个。一张图有 341 个 token，最粗的尺度只占 1 个，码本主要由细尺度决定；七张照片的平均颜色也就那么几种。右图：粗尺度用长码字，细尺度用短的。
 #
-# **记住：** 困惑度属于这一批数据；分尺度看，才知道谁用了什么。合起来，512 个码字几乎都有人用。
+# **要点：** 困惑度属于这一批数据；分尺度看，才知道哪个尺度用了什么。合起来，512 个码字几乎都用到了。
 #
 # </div>
 # <div lang="en">
 #
-# The bound is half the reason: over 1024 crops 1 × 1 still uses only some dozens. Of a picture's 341 votes the coarse scale
-# casts 1, so the codebook listens to the fine ones; and seven photographs have only so many mean colours. Right: coarse scales
-# take long codes, fine ones short codes.
+# The bound is half the reason: over 1024 crops 1 × 1 still uses only a few dozen. Of a picture's 341 tokens the coarsest scale
+# has 1, so the fine scales decide what the codebook learns; and seven photographs have only so many mean colours. Right: coarse
+# scales take long codes, fine ones short codes.
 #
-# **Keep:** perplexity belongs to the batch; look scale by scale to see who uses what. Together, nearly all 512 codes are used.
+# **Takeaway:** perplexity belongs to the batch; look scale by scale to see which uses what. Together, nearly all 512 codes are
+# used.
 #
 # </div>
-
-# %% [markdown]
+#
 # ## 我们看到了什么 · What we saw
 #
 # <div lang="zh">
 #
-# - 一张图 = 残差之和：1 个词给颜色，最后 256 个词补边缘；每个尺度都让分贝更高。
+# - 一张图 = 残差之和：1 个 token 给颜色，最后 256 个补边缘；每个尺度都让分贝更高。
 # - 没有训练时误差会先升：码本里没有“零”。
 # - φ 是小小的修补，在最细的尺度上也有用。
 # - 预测下一尺度，读的是累积图；输入比目标少第一个尺度的那几个。
-# - 粗词少而重，用的码字也少；说使用率时要分尺度。
+# - 粗尺度的 token 少而重要，用的码字也少；说使用率时要分尺度。
 #
 # </div>
 # <div lang="en">
@@ -561,14 +577,14 @@ assert everything >= 0.95
 # %% jupyter={"source_hidden": true}
 Option, Question = classroom.Option, classroom.Question
 classroom.Quiz([
-    Question(("16 × 16 那个尺度的 256 个词单独解码，得到什么？", "The 256 tokens of scale 16 × 16 are decoded alone. What appears?"), [
+    Question(("16 × 16 那个尺度的 256 个 token 单独解码，得到什么？", "The 256 tokens of scale 16 × 16 are decoded alone. What appears?"), [
         Option(("整张照片，最清楚的一版", "the whole photograph at its clearest"), False,
                ("颜色和大的明暗已由粗尺度写走，它只写了剩下的。",
                 "Colour and large shapes were written by the coarser scales; it wrote only the rest.")),
         Option(("灰底上的边缘和细节", "edges and details on grey"), True,
                ("对：它是最后一份残差。", "Right: it is the last residual.")),
         Option(("和 8 × 8 的一样，只是更大", "the same as 8 × 8, only larger"), False,
-               ("8 × 8 说过的已被减去，不会再说一遍。", "What 8 × 8 said has been subtracted and is not said twice."))]),
+               ("8 × 8 写过的已被减去，不会再写一遍。", "What 8 × 8 wrote has been subtracted and is not written twice."))]),
     Question(("没训练过的量化器，误差一个尺度比一个尺度大。先怎么想？",
               "An untrained quantizer's error grows from scale to scale. What do you think first?"), [
         Option(("残差减错了符号", "the residual has the wrong sign"), False,
@@ -577,7 +593,7 @@ classroom.Quiz([
                ("对：加一个零码字就不升了。", "Right: with one zero code added it does not rise.")),
         Option(("码本太小", "the codebook is too small"), False,
                ("再多随机的长码字也一样：缺的是短的。", "More long random codes would not help: short ones are missing."))]),
-    Question(("VAR 预测 8 × 8 的词时，那 64 格输入是什么？", "VAR predicts the tokens of 8 × 8. What are its 64 inputs?"), [
+    Question(("VAR 预测 8 × 8 的 token 时，那 64 格输入是什么？", "VAR predicts the tokens of 8 × 8. What are its 64 inputs?"), [
         Option(("8 × 8 自己的 64 个码字", "the 64 codes of 8 × 8 themselves"), False,
                ("那是答案，只要照抄。", "They are the answer, to be copied.")),
         Option(("4 × 4 的码字放大到 8 × 8", "the codes of 4 × 4, enlarged to 8 × 8"), False,
@@ -587,7 +603,7 @@ classroom.Quiz([
     Question(("1 × 1 这个尺度在一批 16 张图上困惑度是 12。说明什么？",
               "Over a batch of 16 pictures scale 1 × 1 has perplexity 12. What does that tell?"), [
         Option(("码本坍缩了", "the codebook has collapsed"), False,
-               ("16 个词，困惑度最多 16：12 已经很分散。", "With 16 tokens it is 16 at most; 12 is well spread.")),
+               ("16 个 token，困惑度最多 16：12 已经很分散。", "With 16 tokens it is 16 at most; 12 is well spread.")),
         Option(("要和上限 16 比，不是和 512 比", "compare it with the bound 16, not with 512"), True,
                ("对：困惑度属于这一批数据。", "Right: perplexity belongs to the batch.")),
         Option(("512 个码字里有 500 个是死的", "500 of the 512 codes are dead"), False,
@@ -600,20 +616,21 @@ classroom.Quiz([
 #
 # <div lang="zh">
 #
-# **练习一 ●●○ · 10 分钟。** 写编码循环（没有 φ）：`f` 是 (B, D, H, W)，`codebook` 是 (K, D)，`scales` 如 (1, 2, 4)。返回每个尺度的索引，形状 (B, n·n)。用 `interpolate(x, (n, n), mode="area")` 缩小，`mode="bicubic"` 放大，`nearest_code(rows, codebook)` 找词。
+# **练习一 ●●○ · 10 分钟。** 写编码循环（没有 φ），图不必是正方形：`f` 是 (B, D, H, W)，`codebook` 是 (K, D)，`scales` 是一对对（高，宽），如 ((1, 1), (2, 3), (4, 6))，最后一个就是 (H, W)。返回每个尺度的索引，形状 (B, h·w)。用 `interpolate(x, (h, w), mode="area")` 缩小，`mode="bicubic"` 放大，`nearest_code(rows, codebook)` 找 token。
 #
 # </div>
 # <div lang="en">
 #
-# **Exercise 1 ●●○ · 10 minutes.** Write the encoding loop (no φ): `f` is (B, D, H, W), `codebook` (K, D), `scales` such as
-# (1, 2, 4). Return each scale's indices, shaped (B, n·n). Shrink with `interpolate(x, (n, n), mode="area")`, enlarge with
-# `mode="bicubic"`, find words with `nearest_code(rows, codebook)`.
+# **Exercise 1 ●●○ · 10 minutes.** Write the encoding loop (no φ); maps need not be square: `f` is (B, D, H, W), `codebook`
+# (K, D), `scales` are pairs (height, width) such as ((1, 1), (2, 3), (4, 6)), the last being (H, W). Return each scale's
+# indices, shaped (B, h·w). Shrink with `interpolate(x, (h, w), mode="area")`, enlarge with `mode="bicubic"`, find tokens with
+# `nearest_code(rows, codebook)`.
 #
 # </div>
 
 # %%
 def my_encode(f, codebook, scales):
-    ...
+    ...  # return a list of (B, h·w), one for each scale
 
 
 lesson.exercises.encode.check(my_encode)
@@ -621,29 +638,64 @@ lesson.exercises.encode.check(my_encode)
 
 # %% jupyter={"source_hidden": true}
 def solution(f, codebook, scales):
-    rest, words = f, []
-    for n in scales:
-        small = interpolate(rest, (n, n), mode="area")
+    rest, tokens = f, []
+    for h, w in scales:
+        small = interpolate(rest, (h, w), mode="area")
         rows = small.permute(0, 2, 3, 1).reshape(-1, f.shape[1])
-        words.append(nearest_code(rows, codebook).view(len(f), n * n))
-        codes = codebook[words[-1]].transpose(1, 2).unflatten(2, (n, n))
+        tokens.append(nearest_code(rows, codebook).view(len(f), h * w))
+        codes = codebook[tokens[-1]].transpose(1, 2).unflatten(2, (h, w))
         rest = rest - interpolate(codes, f.shape[2:], mode="bicubic")
-    return words
+    return tokens
 
 
-lesson.exercises.encode.check(solution)
+lesson.exercises.encode.check(solution, quiet=True)
 
 
 # %% [markdown]
 # <div lang="zh">
 #
-# **练习二 ●●○ · 8 分钟。** `added` 是各个尺度添的 $h$（都已放大，过了 φ），形状 (S, B, D, H, W)，S 是尺度数。写出 `var_input`：从第二个尺度起，每个尺度的输入连成 (B, L − pn₀², D)。
+# **练习二 ●●○ · 8 分钟。** 反过来，把 token 拼回特征图（没有 φ）：`tokens` 是每个尺度的索引，(B, h·w)，可能只写到一半（比 `scales` 短）。返回到此为止的和 $\hat f$，(B, D, H, W)，大小总是最后一个尺度的。
 #
 # </div>
 # <div lang="en">
 #
-# **Exercise 2 ●●○ · 8 minutes.** `added` holds what each scale adds, $h$ (enlarged, φ done): (S, B, D, H, W) for S scales. Write
-# `var_input`: the inputs of every scale from the second on, joined to (B, L − pn₀², D).
+# **Exercise 2 ●●○ · 8 minutes.** The other way round: spell the map from its tokens (no φ). `tokens` holds the indices by
+# scale, (B, h·w), and may break off early (be shorter than `scales`). Return the sum so far, $\hat f$, (B, D, H, W), always
+# of the last scale's size.
+#
+# </div>
+
+# %%
+def my_decode(tokens, codebook, scales):
+    ...
+
+
+lesson.exercises.decode.check(my_decode)
+
+
+# %% jupyter={"source_hidden": true}
+def solution(tokens, codebook, scales):
+    f_hat = 0
+    for indices, size in zip(tokens, scales, strict=False):
+        codes = codebook[indices].transpose(1, 2).unflatten(2, size)
+        f_hat = f_hat + interpolate(codes, scales[-1], mode="bicubic")
+    return f_hat
+
+
+lesson.exercises.decode.check(solution, quiet=True)
+
+
+# %% [markdown]
+# <div lang="zh">
+#
+# **练习三 ●●○ · 8 分钟。** `added` 是各个尺度添的 $h$（都已放大，过了 φ），形状 (S, B, D, H, W)，S 是尺度数，不少于 2；`scales` 是一对对（高，宽）。写出 `var_input`：从第二个尺度起，每个尺度的输入连成 (B, L − h₀·w₀, D)，h₀ × w₀ 是第一个尺度。
+#
+# </div>
+# <div lang="en">
+#
+# **Exercise 3 ●●○ · 8 minutes.** `added` holds what each scale adds, $h$ (enlarged, φ done): (S, B, D, H, W) for S scales, 2
+# or more; `scales` are pairs (height, width). Write `var_input`: the inputs of every scale from the second on, joined to (B,
+# L − h₀·w₀, D), where h₀ × w₀ is the first scale.
 #
 # </div>
 
@@ -658,84 +710,65 @@ lesson.exercises.var_input.check(my_var_input)
 # %% jupyter={"source_hidden": true}
 def solution(added, scales):
     f_hat, inputs = 0, []
-    for h, following in zip(added, scales[1:], strict=False):
+    for h, size in zip(added, scales[1:], strict=False):
         f_hat = f_hat + h
-        inputs.append(interpolate(f_hat, (following, following), mode="area").flatten(2).transpose(1, 2))
+        inputs.append(interpolate(f_hat, size, mode="area").flatten(2).transpose(1, 2))
     return torch.cat(inputs, dim=1)
 
 
-lesson.exercises.var_input.check(solution)
+lesson.exercises.var_input.check(solution, quiet=True)
+
 
 
 # %% [markdown]
+# ## 合起来 · All together
+#
 # <div lang="zh">
 #
-# **练习三 ●●○ · 6 分钟。** 抓虫。参考实现在许多张卡上训练，一个进程却跑不起来：它不问有没有进程组，就去问有几个进程。只有一个尺度时，它还会除以零。下面是我们照这两点**另写**的缩影：
-#
-# 请修好 `hits`：一个进程时能数，几个进程时仍数大家的总数。`dist` 是 `torch.distributed`，或检查时的替身。
+# 编码、VAR 的输入、损失、直通，一共十行（没有 φ）。每个尺度之后的 $\hat f$ 都要像 $f$：一项推动码字，一项（乘 β）推动编码器，再对尺度取平均。与 `vqlab` 核对：
 #
 # </div>
 # <div lang="en">
 #
-# **Exercise 3 ●●○ · 6 minutes.** A bug hunt. The reference trains on many cards, but cannot run in one process: it asks how
-# many processes there are without asking whether there is a group. With one scale it also divides by zero. Here is a miniature
-# of both, **written anew**:
-#
-# Mend `hits`: it must count in one process, and still count for all in several. `dist` is `torch.distributed`, or the check's
-# stand-in for it.
+# Encoding, VAR's inputs, the loss and straight-through, in ten lines (without φ). After every scale $\hat f$ should be like $f$:
+# one term moves the codes, one (times β) the encoder, and the mean is taken over the scales. Checked against `vqlab`:
 #
 # </div>
 
 # %%
-def hits(words, num_embeddings, dist):
-    counts = torch.bincount(words, minlength=num_embeddings)
-    if dist.get_world_size() > 1:
-        dist.all_reduce(counts)
-    return counts
-
-
-def place(scale, num_scales):  # 0 … 1，决定用哪个 φ which φ to use
-    return scale / (num_scales - 1)
-
-
-# %% jupyter={"source_hidden": true}
-for attempt in (lambda: hits(torch.tensor([0, 2, 2]), 4, torch.distributed), lambda: place(0, num_scales=1)):
-    try:
-        attempt()
-    except (ValueError, RuntimeError, ZeroDivisionError) as error:
-        print(f"{type(error).__name__}: {str(error).split(',')[0]}")
-print("vqlab:", MultiScaleQuantizer(4, 8, (16,)).phi_of_scale, MultiScaleQuantizer(4, 8, (16,))(f).quantized.shape)
-
-
-# %%
-def my_hits(words, num_embeddings, dist):
-    ...
-
-
-lesson.exercises.hits.check(my_hits)
+def multi_scale(f, codebook, scales, beta):  # (B, D, H, W), (K, D)
+    f_hat, tokens, inputs, loss = torch.zeros_like(f), [], [], 0
+    for n in scales:
+        inputs.append(interpolate(f_hat, (n, n), mode="area").flatten(2).transpose(1, 2))  # (B, n·n, D)
+        small = interpolate(f - f_hat.detach(), (n, n), mode="area").permute(0, 2, 3, 1)  # (B, n, n, D)
+        tokens.append(nearest_code(small.flatten(0, 2), codebook).view(len(f), n, n))
+        f_hat = f_hat + interpolate(codebook[tokens[-1]].permute(0, 3, 1, 2), f.shape[2:], mode="bicubic")
+        loss = loss + mse_loss(f_hat, f.detach()) + beta * mse_loss(f_hat.detach(), f)
+    return f + (f_hat - f).detach(), loss / len(scales), tokens, torch.cat(inputs[1:], dim=1)
 
 
 # %% jupyter={"source_hidden": true}
-def solution(words, num_embeddings, dist):
-    counts = torch.bincount(words, minlength=num_embeddings)
-    if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
-        dist.all_reduce(counts)
-    return counts
-
-
-lesson.exercises.hits.check(solution)
+torch.manual_seed(0)
+theirs = MultiScaleQuantizer(64, 8, scales, commitment_weight=0.25, phi_ratio=0)
+theirs.embedding.weight.data.normal_()
+quantized, loss, idx_Bl = theirs(f)
+ours = multi_scale(f, theirs.embedding.weight, scales, 0.25)
+for name, a, b in (("输出 output", ours[0], quantized), ("损失 loss", ours[1], loss),
+                   ("tokens", torch.cat([each.flatten(1) for each in ours[2]], dim=1), torch.cat(idx_Bl, dim=1)),
+                   ("VAR 的输入 VAR's inputs", ours[3], theirs.var_input(idx_Bl))):
+    print(f"{name}: {'相同 same' if torch.allclose(a.double(), b.double(), atol=1e-4) else '不同 differ'}")
 
 # %% [markdown]
 # ## 选读：放大再缩小 · Bonus: enlarge, then shrink
 #
 # <div lang="zh">
 #
-# 放大（bicubic）之后再缩小（area），回得来吗？一个词写 1，别处写 0：
+# 放大（bicubic）之后再缩小（area），回得来吗？一格写 1，别处写 0：
 #
 # </div>
 # <div lang="en">
 #
-# Enlarge (bicubic), then shrink (area): does one get back? One token is 1, all others are 0:
+# Enlarge (bicubic), then shrink (area): do you get back what you had? One cell is 1, all others are 0:
 #
 # </div>
 
@@ -763,25 +796,26 @@ classroom.show(figure, "三幅：一个亮格；放大成带负值光晕的圆�
 #
 # <div lang="zh">
 #
-# - 多尺度残差量化、φ、下一尺度预测：Tian 等（2024），VAR，arXiv 2404.02905，3.2 节，算法 1、2。
-# - 参考实现与它的两处崩溃：FoundationVision/VAR，`models/quant.py`；误差先升后降：同一仓库 issue #132。
-# - 残差量化：Lee 等（2022），RQ-VAE，arXiv 2203.01941。
+# - 多尺度残差量化、φ、下一尺度预测：Tian 等（2024），VAR，arXiv 2404.02905，3.2 节，算法 1、2。两段算法就是这一课。
+# - 参考实现：FoundationVision/VAR，`models/quant.py`。对着第 5 节读；只有一个进程时 `forward` 会崩溃（编码和解码不会），只有一个尺度时选 φ 会除以零。
+# - 残差量化：Lee 等（2022），RQ-VAE，arXiv 2203.01941。不缩放、只写残差的前身。
 # - 不同之处：64 × 64 像素、五个尺度、码本用滑动平均和重启（参考实现用梯度），φ 从恒等开始，没有对抗损失和感知损失。
 # - 照片来自 scikit-image 和 scikit-learn。
 #
-# **接下来：** 第 7 课用这些词训练一个会写数字的 VAR。
+# **接下来：** 第 7 课（即将推出）用这样的 token 训练一个会写数字的 VAR。
 #
 # </div>
 # <div lang="en">
 #
 # - Multi-scale residual quantization, φ, next-scale prediction: Tian et al. (2024), VAR, arXiv 2404.02905, section 3.2,
-#   algorithms 1 and 2.
-# - The reference and its two crashes: FoundationVision/VAR, `models/quant.py`; the error that rises first: issue #132 there.
-# - Residual quantization: Lee et al. (2022), RQ-VAE, arXiv 2203.01941.
+#   algorithms 1 and 2. The two algorithms are this lesson.
+# - The reference: FoundationVision/VAR, `models/quant.py`. Read it beside section 5; in a single process its `forward` crashes
+#   (encoding and decoding do not), and with one scale the choice of φ divides by zero.
+# - Residual quantization: Lee et al. (2022), RQ-VAE, arXiv 2203.01941. The forerunner: residuals without scales.
 # - How this differs: 64 × 64 pixels, five scales, a codebook with moving averages and restarts (the reference uses gradients),
 #   φ that starts as the identity, no adversarial or perceptual loss.
 # - Photographs from scikit-image and scikit-learn.
 #
-# **Next:** lesson 7 trains a VAR that writes digits with such words.
+# **Next:** lesson 7 (to come) trains a VAR that writes digits with such tokens.
 #
 # </div>

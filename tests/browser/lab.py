@@ -206,6 +206,12 @@ class Lesson:
             self.page.screenshot(path=paths[-1])
         return paths
 
+    def show_answers(self):
+        """Open every answer that waits for its prediction, as by pressing all of them."""
+        for _ in self.each_screen():
+            self.notebook.evaluate("""notebook => notebook.querySelectorAll('details.vq-answer:not([open])')
+                                        .forEach(answer => { answer.open = true; })""")
+
     def choose_language(self, language):
         """Set the lesson's switch to ``zh``, ``en`` or ``both``."""
         next(self.each_screen())

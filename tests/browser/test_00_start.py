@@ -40,22 +40,22 @@ def test_stop_ends_training_early_and_the_rest_still_runs(lesson):
     assert after > before  # what was learnt is kept
 
 
-def test_fewer_words_redraw_the_cat_by_keyboard_and_by_drag(lesson):
-    """So early, her face may be spelled with fewer than 128 words: leaving out the others need not change it."""
+def test_fewer_tokens_redraw_the_cat_by_keyboard_and_by_drag(lesson):
+    """So early, her face may be spelled with fewer than 128 tokens: leaving out the others need not change it."""
     lesson.scroll_to(cell_with(lesson, "PictureExplorer("))
     slider = lesson.page.locator(".jp-OutputArea-output input[type=range]").first
     canvas = lesson.page.locator(".jp-OutputArea-output canvas").last
-    words = lesson.page.locator(".vq-numbers div", has_text="words").locator("dd")
+    tokens = lesson.page.locator(".vq-numbers div", has_text="different tokens").locator("dd")
     canvas.wait_for()
     slider.scroll_into_view_if_needed()
     picture = lesson.pixels(canvas)
     for key, number in (("ArrowLeft", "256"), ("ArrowLeft", "128"), ("Home", "1")):
         lesson.press(slider, key)
-        words.filter(has_text=re.compile(f"^{number}$")).wait_for(timeout=10_000)
-    picture = lesson.wait_pixels_change(canvas, picture)  # one word: one colour
+        tokens.filter(has_text=re.compile(f"^{number}$")).wait_for(timeout=10_000)
+    picture = lesson.wait_pixels_change(canvas, picture)  # one token: one colour
     lesson.drag(slider, 120, 0)
     lesson.wait_pixels_change(canvas, picture)
-    assert int(words.inner_text()) > 1
+    assert int(tokens.inner_text()) > 1
     assert lesson.console_errors == []
 
 

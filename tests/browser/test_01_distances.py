@@ -16,6 +16,7 @@ TEXTS = 200  # ms: a widget writes its texts 80 ms after the picture
 def lesson(open_lesson):
     lesson = open_lesson("notebooks/01_distances.ipynb")
     lesson.run_all(300)
+    lesson.show_answers()
     return lesson
 
 

@@ -63,6 +63,7 @@ def test_cells_are_where_their_code_is_nearest(computed, number):
 def lesson(open_lesson):
     lesson = open_lesson("notebooks/02_argmin.ipynb")
     lesson.run_all(seconds=200)
+    lesson.show_answers()
     assert lesson.errors() == []
     yield lesson
     assert lesson.console_errors == []

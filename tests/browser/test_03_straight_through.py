@@ -14,6 +14,7 @@ LESSON = "notebooks/03_straight_through.ipynb"
 def lesson(open_lesson):
     lesson = open_lesson(LESSON)
     lesson.run_all(seconds=300)
+    lesson.show_answers()
     assert lesson.errors() == []
     return lesson
 

@@ -27,6 +27,7 @@ def lesson(open_lesson):
         "jupyterapp.shell.currentWidget.context.model.toJSON().cells"
         ".filter(cell => cell.cell_type === 'code').every(cell => cell.execution_count)", timeout=50_000)
     assert lesson.errors() == []
+    lesson.show_answers()
     return lesson
 
 

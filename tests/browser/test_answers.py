@@ -10,7 +10,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 pytestmark = pytest.mark.browser
 
-ASK, HELD, REASON, OTHER, OTHERS, FAILS = 1, 2, 3, 4, 5, 8
+ASK, HELD, REASON, OTHER, OTHERS, TEXT, FAILS = 1, 2, 3, 4, 5, 6, 8
 CELLS = [
     "from vqlab.classroom import Predict, Slider, PictureExplorer, show, start\nimport torch\nstart()",
     """winner = Predict(("谁会赢？", "Who wins?"), [("欧氏距离", "Euclid"), ("余弦", "cosine"),
@@ -29,13 +29,14 @@ winner.reveal(1, because=("码字不等长。", "The codes differ in length."))"
     """number = Predict(("多少？", "How many?"), minimum=0, maximum=512, unit=("个", "codes"))
 number""",
     'number.reveal(252, because=("只看了 256 个。", "Only 256 were seen."))',
-    None, None,
+    "concluded", None,
     "number.hold()\nprint(7 * 11)\n1 / 0",
 ]
 
 
 def write(server, name):
-    cells = [new_code_cell(cell) if cell else new_markdown_cell("<br>" * 120) for cell in CELLS]
+    texts = {"concluded": "Only few were seen.\n\n## Next\n\nOn we go.\n" + "<br>" * 60, None: "<br>" * 120}
+    cells = [new_markdown_cell(texts[cell]) if cell in texts else new_code_cell(cell) for cell in CELLS]
     kernel = {"name": "python3", "display_name": "Python 3"}
     nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": kernel}), server.files / name)
     return name
@@ -88,6 +89,8 @@ def scroll_away_and_back(lesson):
 
 def test_run_all_shows_no_answer_but_every_error(lesson):
     assert_hidden(lesson)
+    text = lesson.scroll_to(TEXT).inner_text()
+    assert "Next" in text and "On we go." in text and "Only few" not in text  # the conclusion waits, too
     text, _ = seen(lesson, FAILS)
     assert "ZeroDivisionError" in text and "77" not in text
 
@@ -113,6 +116,7 @@ def test_a_right_number_is_told_so(lesson):
     lesson.scroll_to(OTHERS).locator("details[open]").get_by_text("Only 256 were seen.").wait_for()
     text, _ = seen(lesson, OTHERS)
     assert "✓" in text and text.count("252 codes") == 2
+    assert "Only few were seen." in lesson.scroll_to(TEXT).inner_text()
     assert_hidden(lesson)
 
 
@@ -187,7 +191,8 @@ def test_exported_html_opens_without_a_kernel(lesson, chromium, start_lab, tmp_p
     cells = page.locator(".jp-Cell")
     text = page.locator("body").inner_text()
     assert "show me" in text and "ZeroDivisionError" in text
-    assert not any(word in text for word in ("The codes differ", "Said again.", "the number is 42\n"))
+    assert not any(word in text for word in ("The codes differ", "Said again.", "the number is 42\n", "Only few"))
+    assert "On we go." in text
     assert not cells.nth(HELD).locator("img").first.is_visible()
     cells.nth(HELD).locator("summary").first.click()
     page.wait_for_timeout(200)

@@ -1,5 +1,7 @@
-"""Every lesson in a real JupyterLab: it runs, says nothing on the console, obeys the language switch."""
+"""Every lesson in a real JupyterLab: it runs, gives no answer away, says nothing on the console, obeys the switch."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,34 @@ def test_runs_without_an_error(lesson):
     assert lesson.errors() == []
     code = [cell for cell in lesson.cells() if cell["cell_type"] == "code" and "".join(cell["source"])]
     assert code and all(cell["execution_count"] for cell in code)
+
+
+SEEN = """page => [...page.querySelectorAll('.vq-truth')].filter(truth => truth.checkVisibility())
+                   .map(truth => truth.innerText)"""
+HELD = """page => [...page.querySelectorAll(
+    '.jp-OutputArea-child:has(details.vq-answer:not([open])) ~ .jp-OutputArea-child')]
+    .filter(output => output.checkVisibility()).length"""
+
+
+def reasons(lesson):
+    """What the answers say, one text a reveal: (Chinese and English)."""
+    return ["".join(output["data"]["text/plain"]) for cell in lesson.cells() for output in cell.get("outputs", [])
+            if "vq-truth" in "".join(output.get("data", {}).get("text/html", ""))]
+
+
+def test_run_all_gives_no_answer_away_and_show_me_gives_all(lesson):
+    expected = reasons(lesson)
+    assert len(expected) >= 3
+    for _ in lesson.each_screen():
+        assert lesson.notebook.evaluate(SEEN) == [] and lesson.notebook.evaluate(HELD) == 0
+        text = lesson.notebook.inner_text()
+        assert not [reason for reason in expected if reason[:20] in text or reason[-30:] in text]
+    lesson.show_answers()
+    seen = set()
+    for _ in lesson.each_screen():
+        seen.update(lesson.notebook.evaluate(SEEN))
+    for reason in expected:
+        assert any(reason[-30:] in text for text in seen), reason
 
 
 def test_language_switch_hides_the_other_language(lesson):
@@ -47,3 +77,18 @@ def test_keys_pressed_in_a_control_leave_the_notebook_alone(lesson):
 def test_says_nothing_on_the_console(lesson):
     """Last, so that it hears what the tests above provoked."""
     assert lesson.console_errors == []
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: Path(path).stem)
+def test_exported_html_keeps_answers_folded_and_needs_no_kernel(path, chromium, tmp_path):
+    subprocess.run([sys.executable, "-m", "nbconvert", "--to", "html", "--output-dir", tmp_path, ROOT / path],
+                   check=True, capture_output=True)
+    page = chromium.new_page()
+    page.goto((tmp_path / f"{Path(path).stem}.html").as_uri())
+    body, truths = page.locator("body"), page.locator(".vq-truth").count()
+    assert truths >= 3
+    assert body.evaluate(SEEN) == [] and body.evaluate(HELD) == 0 and ".reveal(" not in body.inner_text()
+    page.locator("details.vq-answer > summary").first.click()
+    page.wait_for_function("() => document.querySelectorAll('details.vq-answer[open]').length > 1")
+    assert 0 < len(body.evaluate(SEEN)) < truths  # this question's answer, no other's
+    page.close()

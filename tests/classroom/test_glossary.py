@@ -1,10 +1,11 @@
 """The glossary: both languages, nothing twice, the terms that lessons may not translate otherwise."""
 
 import re
+from html import unescape
 
 import pytest
 
-from vqlab.classroom import GLOSSARY
+from vqlab.classroom import GLOSSARY, glossary_table
 
 
 @pytest.mark.parametrize("term", GLOSSARY.values(), ids=lambda term: term.en)
@@ -26,3 +27,11 @@ def test_no_chinese_word_has_two_meanings():
 ])
 def test_terms_as_agreed(zh, en):
     assert GLOSSARY[en].zh == zh
+
+
+def test_the_table_holds_every_term_in_both_languages():
+    html = unescape(glossary_table()._repr_html_())
+    assert html.count("<tr>") == len(GLOSSARY)
+    for language, texts in (("zh", [each for term in GLOSSARY.values() for each in (term.zh, term.meaning_zh)]),
+                            ("en", [each for term in GLOSSARY.values() for each in (term.en, term.meaning_en)])):
+        assert re.findall(f'<div lang="{language}">(.*?)</div>', html) == texts

@@ -198,6 +198,52 @@ def length_problems(ipynb):
     return problems
 
 
+def answer_problems(ipynb):
+    """Check that "Run all" gives no answer away.
+
+    A cell that reveals an answer is folded, since its code holds the reason, and begins by holding back what it
+    shows, since a folded cell's first line is seen.
+    """
+    problems = []
+    for number, cell in enumerate(nbformat.reads(ipynb, as_version=4).cells):
+        if cell.cell_type != "code":
+            continue
+        for name in re.findall(r"^(\w+)\.reveal\(", cell.source, re.MULTILINE):
+            if not cell.metadata.get("jupyter", {}).get("source_hidden"):
+                problems.append(f"cell {number}: {name}.reveal in a cell that is not folded")
+            if cell.source.splitlines()[0] != f"{name}.hold()":
+                problems.append(f"cell {number}: begins {cell.source.splitlines()[0]!r}, expected {name}.hold()")
+        held = re.findall(r"^(\w+)\.hold\(\)$", cell.source, re.MULTILINE)
+        if held and cell.source.splitlines()[0] != f"{held[0]}.hold()":
+            problems.append(f"cell {number}: {held[0]}.hold() is not its first line")
+    return problems
+
+
+def minutes_problems(ipynb):
+    """Check that the minutes said at the start are the sums of those said below, in both languages.
+
+    The opening says `大约 40 分钟，再加练习 20 分钟` and `about 40 minutes, plus 20 for the exercises`; a section
+    begins `*8 分钟。*` and `*8 minutes.*` (or `约`, `About`), an exercise says `●○○ · 5 分钟`, `●○○ · 5 minutes`.
+    """
+    cells = nbformat.reads(ipynb, as_version=4).cells
+    text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    problems = []
+    for opening, section, exercise in (
+            (r"大约 (\d+) 分钟(?:，再加练习 (\d+) 分钟)?", r"^\*约? ?(\d+) 分钟。\*",
+             r"[●○] (?:· |约 )(\d+) 分钟"),
+            (r"[Ii]n about (\d+) minutes(?:, plus\s(\d+) for\sthe\sexercises)?",
+             r"^\*(?:About )?(\d+) minutes?\.\*", r"[●○] (?:· |about )(\d+) minutes")):
+        said = re.search(opening, text)
+        if not said:
+            problems.append(f"no minutes at the start: expected {opening}")
+            continue
+        for name, number, each in (("sections", said[1], section), ("exercises", said[2] or 0, exercise)):
+            minutes = [int(found) for found in re.findall(each, text, re.MULTILINE)]
+            if sum(minutes) != int(number):
+                problems.append(f"{number} minutes at the start, {name} {minutes} make {sum(minutes)}")
+    return problems
+
+
 def output_problems(output):
     """Check one saved output: no error, no warning on stderr, pictures with an alt text in both languages."""
     if output["output_type"] == "error":

@@ -158,3 +158,35 @@ def test_a_long_lesson_is_named():
     assert problems(1, "x = 1\n" * 90) == ["90 visible lines of code, expected fewer than 90"]
     assert problems(60, "x = 1\n" * 9, jupyter={"source_hidden": True}) == []
     assert problems(61, "x = 1\n", jupyter={"source_hidden": True}) == ["61 cells, expected at most 60"]
+
+
+@pytest.mark.parametrize("folded, source, problem", [
+    (True, "guess.hold()\nprint(1)\nguess.reveal(1, because=('因', 'since'))", ""),
+    (False, "guess.hold()\nprint(1)", ""),
+    (False, "guess.hold()\nguess.reveal(1, because=('因', 'since'))", "guess.reveal in a cell that is not folded"),
+    (True, "guess.reveal(1, because=('因', 'since'))", "expected guess.hold()"),
+    (True, "other.hold()\nguess.reveal(1, because=('因', 'since'))", "expected guess.hold()"),
+    (False, "print(1)\nguess.hold()", "not its first line"),
+])
+def test_an_answer_given_away_is_named(folded, source, problem):
+    metadata = {"jupyter": {"source_hidden": True}} if folded else {}
+    found = "; ".join(checks.answer_problems(notebook_of(new_code_cell(source, metadata=metadata))))
+    assert problem in found and bool(problem) == bool(found)
+
+
+MINUTES = ("**大约 12 分钟，再加练习 9 分钟。你会：**\n\n"
+           "**In about 12 minutes, plus 9 for the exercises, you will:**\n"
+           "*约 7 分钟。*\n*About 7 minutes.*\n*5 分钟。*\n*5 minutes.*\n"
+           "●○○ 约 4 分钟。\n●○○ about 4 minutes.\n**练习二 ●●○ · 5 分钟。**\n**Exercise 2 ●●○ · 5 minutes.**")
+
+
+@pytest.mark.parametrize("old, new, problem", [
+    ("x", "x", ""), ("plus 9 for the", "plus 9 for\nthe", ""),
+    ("大约 12", "大约 11", "11 minutes at the start, sections [7, 5] make 12"),
+    ("about 12", "about 13", "13 minutes at the start, sections [7, 5] make 12"),
+    ("· 5 minutes", "· 6 minutes", "exercises [4, 6] make 10"),
+    ("大约 12 分钟", "很快", "no minutes at the start"),
+])
+def test_minutes_that_do_not_add_up_are_named(old, new, problem):
+    found = "; ".join(checks.minutes_problems(notebook_of(new_markdown_cell(MINUTES.replace(old, new)))))
+    assert problem in found and bool(problem) == bool(found)

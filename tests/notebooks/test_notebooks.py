@@ -46,6 +46,16 @@ def test_length(lesson):
 
 
 @each_lesson
+def test_run_all_gives_no_answer_away(lesson):
+    assert checks.answer_problems(lesson.read_text("utf-8")) == []
+
+
+@each_lesson
+def test_minutes_add_up(lesson):
+    assert checks.minutes_problems(lesson.read_text("utf-8")) == []
+
+
+@each_lesson
 def test_only_public_names_of_the_lab_the_frame_and_its_own_room(lesson):
     room = lesson.stem.partition("_")[2]
     modules = ["vqlab", "vqlab.classroom", f"vqlab.lessons.{room}"]

@@ -4,7 +4,7 @@ from vqlab.classroom.cost import peak_memory, seconds_in_turn
 from vqlab.classroom.exercise import Exercise, Mistake, Verdict
 from vqlab.classroom.explorer import PictureExplorer, Slider
 from vqlab.classroom.figures import COLOURS, draw_images, show, styled
-from vqlab.classroom.glossary import GLOSSARY
+from vqlab.classroom.glossary import GLOSSARY, glossary_table
 from vqlab.classroom.language import Text, bilingual, language_switch
 from vqlab.classroom.opening import start
 from vqlab.classroom.predict import Predict
@@ -15,5 +15,5 @@ from vqlab.classroom.widget import LessonWidget, binary
 __all__ = [
     "COLOURS", "GLOSSARY", "Exercise", "LessonWidget", "Mistake", "Option", "PictureExplorer", "Predict",
     "Question", "Quiz", "Slider", "Text", "TrainingPanel", "Verdict", "bilingual", "binary", "draw_images",
-    "language_switch", "peak_memory", "seconds_in_turn", "show", "start", "styled",
+    "glossary_table", "language_switch", "peak_memory", "seconds_in_turn", "show", "start", "styled",
 ]

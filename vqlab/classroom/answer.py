@@ -1,6 +1,7 @@
 """What hides an answer until its question is answered: a `<details>` element, and the rules that obey it.
 
-A closed one hides every output that follows it in its cell. No kernel and no widget is needed to open it, so it also
+A closed one hides every output that follows it in its cell, and what the text below says up to the next heading: the
+conclusion. No kernel and no widget is needed to open it, so it also
 works in exported HTML. Where the rules are missing (GitHub), what stands inside it is still folded.
 """
 
@@ -13,6 +14,8 @@ STYLE = """\
 <style>
 .jp-OutputArea-child:has(details.vq-answer:not([open])) ~ .jp-OutputArea-child:not(:has([data-mime-type$=".error"],
   [data-mime-type$=".stderr"])) { display: none !important; }
+.jp-Cell:has(details.vq-answer:not([open])) + .jp-MarkdownCell .jp-RenderedMarkdown
+  > :not(:is(h1, h2, h3)):not(:is(h1, h2, h3) ~ *) { display: none !important; }
 body.jp-Notebook .jp-Cell:has(details.vq-reason:not([open])) .jp-Cell-inputWrapper { display: none !important; }
 details.vq-answer > summary { display: inline-block; margin: 2px; padding: 2px 12px; cursor: pointer;
   border: 1px solid var(--jp-border-color1, #bdbdbd); border-radius: 6px; color: var(--jp-ui-font-color1, #212121);

@@ -1,6 +1,8 @@
-"""The words of this field in both languages, each with one line that says what it is."""
+"""The terms of this field in both languages, each with one line that says what it is."""
 
 from typing import NamedTuple
+
+from vqlab.classroom.language import lines
 
 
 class Term(NamedTuple):
@@ -20,8 +22,8 @@ GLOSSARY = {term.en: term for term in (
          "K 个 D 维码字组成的表。",
          "A table of K code vectors, each of D dimensions."),
     Term("码字", "code vector",
-         "码本的一行，也是解码器能看到的一个“词”。",
-         "One row of the codebook: a word that the decoder can see."),
+         "码本的一行；解码器看到的只有码字。",
+         "One row of the codebook; codes are all that the decoder sees."),
     Term("量化", "quantization",
          "把连续的值变成有限个值之一，必然有损失。",
          "Turning a continuous value into one of finitely many; something is lost."),
@@ -29,8 +31,8 @@ GLOSSARY = {term.en: term for term in (
          "码字在码本里的行号，存储和传输的只是它。",
          "The row number of a code; it is all that is stored or sent."),
     Term("词元", "token",
-         "模型读写的一个离散符号，这里就是一个索引。",
-         "A discrete symbol that a model reads and writes; here, an index."),
+         "模型读写的一个离散符号，这里就是一个码字的索引。",
+         "A discrete symbol that a model reads and writes; here, the index of a code."),
     Term("编码器", "encoder",
          "把图像变成特征向量 z_e 的网络。",
          "The network that turns an image into feature vectors z_e."),
@@ -62,8 +64,8 @@ GLOSSARY = {term.en: term for term in (
          "长期没有任何向量选中的码字。",
          "A code that no vector has chosen for a long time."),
     Term("困惑度", "perplexity",
-         "2 的熵次方：相当于有多少个码字被均匀使用。",
-         "2 to the entropy: as if that many codes were used equally often."),
+         "e 的熵次方（熵用自然对数）：相当于有多少个码字被均匀使用。",
+         "e to the entropy in nats: as if that many codes were used equally often."),
     Term("使用率", "usage",
          "至少被选中一次的码字所占的比例。",
          "The share of codes that are chosen at least once."),
@@ -113,3 +115,21 @@ GLOSSARY = {term.en: term for term in (
          "以分贝表示的重建质量，误差越小越高。",
          "Reconstruction quality in decibels: the smaller the error, the higher."),
 )}
+
+
+class GlossaryTable:
+    """What `glossary_table` returns: shows itself as an HTML table in both languages, and always prints the same."""
+
+    def _repr_html_(self) -> str:
+        return "<table>" + "".join(
+            f'<tr><td style="text-align:left"><strong>{lines(term.zh, term.en)}</strong></td>'
+            f'<td style="text-align:left">{lines(term.meaning_zh, term.meaning_en)}</td></tr>'
+            for term in GLOSSARY.values()) + "</table>"
+
+    def __repr__(self) -> str:
+        return f"术语表 glossary: {len(GLOSSARY)}"
+
+
+def glossary_table() -> GlossaryTable:
+    """Return all terms of `GLOSSARY` with their meanings, as a table to display."""
+    return GlossaryTable()

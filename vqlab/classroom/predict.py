@@ -17,7 +17,8 @@ class Predict(TextWidget):
 
     The widget reveals nothing. Once committed, ``committed`` holds the option's index or the number and stays
     as it is. What later cells show after `hold`, and what `reveal` says, stays hidden until then, or until the
-    learner asks to be shown the answer; "Run all" passes with nothing committed.
+    learner asks to be shown the answer, and with it the text below, up to the next heading; "Run all" passes with
+    nothing committed.
 
     Args:
         question: (Chinese, English).

@@ -154,7 +154,7 @@ def test_figures_draw_what_they_are_given():
     assert [ax.get_title() for ax in axes] == ["a", "b"]
     assert axes[0].lines[1].get_ydata() == pytest.approx([100 * record.usage for record in runs["a"].records])
     panel = draw_codes(codes_plane(runs["a"].model))
-    assert panel.get_legend().get_title().get_text() == "1024 个词 words"  # that many were counted
+    assert panel.get_legend().get_title().get_text() == "1024 tokens"  # that many were counted
     assert max(abs(line.get_xdata()).max() for line in panel.lines if len(line.get_xdata())) <= SPAN + 1e-6
     assert draw_dead({"x": [3, 2], "y": [1, 1]}).lines[0].get_ydata().tolist() == [3, 2]
     price = draw_entropy_price({0.0: Score(0.5, 9, 20, 7, 22), 1.0: Score(0.9, 9, 18, 12, 21)})
@@ -184,7 +184,7 @@ def test_the_bench_runs_to_its_end_and_writes_a_row():
     while answer["state"] == "running":
         answer = ask(widget, go=True)
     assert answer["state"] == "finished" and answer["curve"][-1][0] == 3
-    assert widget.rows[-1]["label"] == ["k-means 起点、复活死码字", "k-means start, restart"]
+    assert widget.rows[-1]["label"] == ["k-means 起点、重启", "k-means start, restart"]
     assert widget.rows[-1]["steps"] == 3 and len(answer["used"]) == 256
     assert ask(widget, go=True)["state"] == "finished" and len(widget.rows) == 2  # asked once too often
     assert widget.picture().startswith(b"\x89PNG")

@@ -11,9 +11,9 @@ from vqlab.codebook import Codebook, EMACodebook
 
 
 class UndebiasedEMA(EMACodebook):
-    """A moving average as a well-known notebook has it: the sums start at the codes, the counts at zero.
+    """A moving average as a well-known notebook has it: the sums start as noise of their own, the counts at zero.
 
-    Every code is m / n with n smoothed, (n + ε) / (Σn + Kε) · Σn. A code that nobody chose has m = λ · code and n
+    Every code is m / n with n smoothed, (n + ε) / (Σn + Kε) · Σn. A code that nobody chose has m = λ · noise and n
     of about ε = 1e-5: it is thrown some 100 000 times as far away.
 
     Source: zalandoresearch/pytorch-vq-vae, `VectorQuantizerEMA`.
@@ -57,7 +57,10 @@ class NoOpRestart(UndebiasedEMA):
 
 
 def unused_length(kind: type[Codebook], length: float = 8.0) -> float:
-    """How long codes are that nobody chose, after one step of their moving average; before, all had this length."""
+    """How long codes are that nobody chose, after one step of their moving average; before, all had this length.
+
+    So that lengths compare, an `UndebiasedEMA` has its sums start at the codes here.
+    """
     torch.manual_seed(0)
     codebook = kind(512, 64)
     with torch.no_grad():

@@ -77,7 +77,7 @@ def draw_codes(plane: CodesPlane, ax: Axes | None = None, **legend: Any) -> Axes
             markeredgewidth=0.5, label=f"有人选 used: {int(plane.used.sum())}")
     ax.set(xlim=(-SPAN * 1.05, SPAN * 1.05), ylim=(-SPAN * 1.05, SPAN * 1.05), xticks=[], yticks=[], aspect="equal")
     ax.spines[:].set_visible(True)
-    ax.legend(**{"loc": "upper center", "bbox_to_anchor": (0.5, 0), "ncols": 2, "title": f"{plane.words} 个词 words",
+    ax.legend(**{"loc": "upper center", "bbox_to_anchor": (0.5, 0), "ncols": 2, "title": f"{plane.words} tokens",
                  "title_fontsize": 8, "fontsize": 8, "handletextpad": 0.2, "columnspacing": 1} | legend)
     return ax
 

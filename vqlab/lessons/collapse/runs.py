@@ -24,7 +24,7 @@ SCORED = 64  # crops in a batch that `score` looks at
 REMEDIES = {  # name -> what a learner reads
     "kmeans": ("k-means 起点", "k-means start"),
     "ema": ("滑动平均", "EMA"),
-    "restart": ("复活死码字", "restart"),
+    "restart": ("重启", "restart"),
     "cosine": ("余弦搜索", "cosine search"),
     "rotation": ("旋转技巧", "rotation trick"),
     "entropy": ("熵损失", "entropy term"),

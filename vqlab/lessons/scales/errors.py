@@ -90,7 +90,7 @@ def draw_spread(size: int = 4, full: int = 16, axes: Sequence[Axes] | None = Non
     """Draw one token of 1 among zeros, enlarged (bicubic) and shrunk again (area), with the extreme values."""
     axes = plt.subplots(1, 3, figsize=(5, 2))[1] if axes is None else axes
     states = impulse(size, full)
-    for ax, (state, title) in zip(axes, zip(states, ("一个词 one token", "放大 enlarged", "再缩小 shrunk again"),
+    for ax, (state, title) in zip(axes, zip(states, ("一格 one cell", "放大 enlarged", "再缩小 shrunk again"),
                                             strict=True), strict=True):
         ax.imshow(state.numpy(), cmap="PuOr_r", vmin=-1, vmax=1)
         ax.set_title(f"{title}\n{state.min():.3f} … {state.max():.3f}".replace("-", "−"))

@@ -30,7 +30,7 @@ function render({ model, el }) {
   const count = () => sizes[k][0] * sizes[k][1];
   const scaleSlider = slider({ zh: "预测哪个尺度", en: "scale to predict", min: 0, max: sizes.length - 1, step: 1,
     value: k }, (value) => choose(value, 0));
-  const placeSlider = slider({ zh: "第几个词", en: "which token", min: 0, max: count() - 1, step: 1, value: 0 },
+  const placeSlider = slider({ zh: "第几个 token", en: "which token", min: 0, max: count() - 1, step: 1, value: 0 },
     (value) => choose(k, value));
   const set = (label, value, max) => {
     const input = label.querySelector("input");
@@ -74,12 +74,12 @@ function render({ model, el }) {
     const row = Math.floor(place / width) + 1, column = (place % width) + 1;
     const name = `${height} × ${width}`;
     const made = k
-      ? [`前 ${k} 个尺度 ${tokens} 个词的累积图，缩到 ${name}，取同一格`,
+      ? [`前 ${k} 个尺度 ${tokens} 个 token 的累积图，缩到 ${name}，取同一格`,
         `the sum of the ${tokens} tokens of ${k} coarser scale${k > 1 ? "s" : ""}, shrunk to ${name}, in this place`]
-      : ["类别（还没有词）", "the class (no token yet)"];
+      : ["类别（还没有 token）", "the class (no token yet)"];
     writeNumbers(said, [
-      [["目标", "target"], [`尺度 ${name}，第 ${row} 行第 ${column} 列，词 ${words[k][place]}`,
-        `scale ${name}, row ${row}, column ${column}, word ${words[k][place]}`]],
+      [["目标", "target"], [`尺度 ${name}，第 ${row} 行第 ${column} 列，token ${words[k][place]}`,
+        `scale ${name}, row ${row}, column ${column}, token ${words[k][place]}`]],
       [["它那一格的输入", "input in its place"], made],
       [["看得到的输入（含类别）", "inputs it may see (with the class)"], `${inputs} / ${seen(sizes, sizes.length - 1).inputs}`],
     ]);

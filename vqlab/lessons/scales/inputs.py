@@ -23,9 +23,9 @@ class VarInputMap(LessonWidget):
     setup = traitlets.Dict().tag(sync=True)
     pixels = binary()  # RGB of the inputs of each scale, then of the targets of each
     alt_zh = ("两排方格图，从左到右由粗到细。上排是输入：第一格是类别，往后每一格图都比前一格细，"
-              "看得出同一张图的轮廓；下排是目标：每一尺度的词，细的几张只剩零碎的边缘。")
+              "看得出同一张图的轮廓；下排是目标：每一尺度的 token，细的几张只剩零碎的边缘。")
     alt_en = ("Two rows of grids, coarse to fine from left to right. Above, the inputs: first the class, then ever "
-              "finer maps in which one picture takes shape. Below, the targets: each scale's words, the fine ones "
+              "finer maps in which one picture takes shape. Below, the targets: each scale's tokens, the fine ones "
               "mere scraps of edges.")
 
     def __init__(self, spelling: Spelling):

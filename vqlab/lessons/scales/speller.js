@@ -53,8 +53,8 @@ function render({ model, el }) {
     const size = scale ? sizes[scale - 1] : [0, 0];
     const percent = `${(100 * left[chosen][scale]).toFixed(1)} %`;
     writeNumbers(numbers, [
-      [["这一尺度的词", "tokens of this scale"], scale ? `${size[0]} × ${size[1]} = ${size[0] * size[1]}` : "0"],
-      [["到此为止的词", "tokens so far"], tokens[scale]],
+      [["这一尺度的 token", "tokens of this scale"], scale ? `${size[0]} × ${size[1]} = ${size[0] * size[1]}` : "0"],
+      [["到此为止的 token", "tokens so far"], tokens[scale]],
       [["峰值信噪比", "PSNR"], `${decibels[chosen][scale].toFixed(1)} dB`],
       [["特征里还剩", "left of the features"], percent],
     ]);

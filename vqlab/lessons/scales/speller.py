@@ -27,8 +27,8 @@ class ScaleSpeller(LessonWidget):
     script = "speller.js"
     setup = traitlets.Dict().tag(sync=True)
     pixels = binary()  # for each picture and state: so far, added, remains in pixels; the same three in features
-    alt_zh = ("一张照片由粗到细拼写：1 个词给出平均颜色，4、16 个词给出大致的明暗，64 个词看得出轮廓，"
-              "256 个词补上边缘。每一尺度只添上前面没有的。")
+    alt_zh = ("一张照片由粗到细拼写：1 个 token 给出平均颜色，4、16 个给出大致的明暗，64 个看得出轮廓，"
+              "256 个补上边缘。每一尺度只添上前面没有的。")
     alt_en = ("A photograph spelled coarse to fine: 1 token gives the mean colour, 4 and 16 the rough light and "
               "dark, 64 the outlines, 256 the edges. Each scale adds only what was missing.")
 

@@ -1,4 +1,4 @@
-"""Lesson 0, the tour: token maps, the dictionary, JPEG within the same bytes, and the README's picture."""
+"""Lesson 0, the tour: token maps, the vocabulary, JPEG within the same bytes, and the README's picture."""
 
 from vqlab.lessons.start.codecs import jpeg_within
 from vqlab.lessons.start.tokens import draw_dictionary, draw_tokens

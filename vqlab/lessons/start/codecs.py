@@ -1,4 +1,4 @@
-"""The everyday codec that our words are measured against, at the same number of bytes."""
+"""The everyday codec that our tokens are measured against, at the same number of bytes."""
 
 from io import BytesIO
 

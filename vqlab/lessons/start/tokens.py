@@ -1,4 +1,4 @@
-"""Pictures of words: the map of a photograph's tokens, and the dictionary they come from."""
+"""Pictures of tokens: the map of a photograph's, and what each of the vocabulary looks like."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -9,11 +9,11 @@ from vqlab.data import to_uint8
 
 
 def draw_tokens(tokens: Tensor, words: Tensor, ax: Axes | None = None, *, numbers: bool = False) -> Axes:
-    """Draw a token map: each token a square in the mean colour of its word.
+    """Draw a token map: each a square in the token's mean colour.
 
     Args:
-        tokens: (H, W) int64, indices of words.
-        words: (K, 3, h, w) float in [-1, 1], what each word looks like.
+        tokens: (H, W) int64.
+        words: (K, 3, h, w) float in [-1, 1], what each token of the vocabulary looks like.
         ax: where to draw; new Axes by default.
         numbers: write each token's number on its square.
 
@@ -33,13 +33,13 @@ def draw_tokens(tokens: Tensor, words: Tensor, ax: Axes | None = None, *, number
 
 
 def draw_dictionary(words: Tensor, order: Tensor, ax: Axes | None = None, *, columns: int = 64) -> Axes:
-    """Draw words as the small patches that the decoder makes of them.
+    """Draw the vocabulary as the small patches that the decoder makes of them.
 
     Args:
         words: (K, 3, h, w) float in [-1, 1].
         order: (n,) int64, which of them to draw, row by row.
         ax: where to draw; new Axes by default.
-        columns: words in a row; divides n.
+        columns: tokens in a row; divides n.
 
     Returns:
         The Axes.
