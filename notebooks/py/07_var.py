@@ -461,7 +461,7 @@ classroom.show(figure, "两条交叉的折线：给定的尺度越多，认成�
                "Two crossing lines: the more scales are given, the fewer are taken for the class asked for and the more for the digit "
                "given; with all four it is nearly always the latter.")
 asked_share, given_share = shares.values()
-turn = next(k for k in range(5) if given_share[k] > asked_share[k])
+turn = next((k for k in range(1, 4) if given_share[k] > asked_share[k]), 4)
 guess_given.reveal(turn - 1, because=(
     f"给定 1、2、3 个尺度，认成所要的有 {asked_share[1]:.0%}、{asked_share[2]:.0%}、{asked_share[3]:.0%}，认成给定的有 "
     f"{given_share[1]:.0%}、{given_share[2]:.0%}、{given_share[3]:.0%}，其余两不像。粗尺度只定位置和轻重；笔画大半在最后 16 个 token 里，"
@@ -469,7 +469,7 @@ guess_given.reveal(turn - 1, because=(
     f"With 1, 2, 3 scales given, {asked_share[1]:.0%}, {asked_share[2]:.0%}, {asked_share[3]:.0%} are taken for the class asked "
     f"for and {given_share[1]:.0%}, {given_share[2]:.0%}, {given_share[3]:.0%} for the digit given, the rest for neither. Coarse scales "
     "settle position and weight; most of the stroke is in the last 16 tokens, and the class can still bend it."))
-assert given_share[4] > 0.8 and asked_share[4] < 0.1 and (asked_share[3] < asked_share[0] or record.seconds < 20)
+assert (given_share[4] > 0.8 and asked_share[3] < asked_share[0]) or record.seconds < 20  # 早停除外 unless stopped early
 
 # %% [markdown]
 # ## 6. 这是几？ · Which digit is this?
