@@ -45,8 +45,7 @@ def tokenizer():
 def var(tokenizer):
     torch.manual_seed(1)
     var = VAR(tokenizer, 10, width=16, depth=2, heads=2).eval()
-    for parameter in (var.head.weight, var.classes.weight):
-        parameter.data.normal_()  # beliefs that differ from code to code, and from class to class
+    var.head.weight.data.normal_(std=0.3)  # beliefs that differ from code to code, none near certainty
     return var
 
 
@@ -109,7 +108,7 @@ def test_the_belief_is_the_models_and_the_draw_is_from_what_the_knobs_leave(var)
     share = p[order] / p[order].sum()
     keep = int((share.cumsum(dim=0) < 0.9).sum()) + 1
     expected = torch.zeros(16).index_put((order[:keep],), share[:keep] / share[:keep].sum())
-    assert torch.allclose(drawn[-1], expected, atol=1e-5)
+    assert keep > 1 and torch.allclose(drawn[-1], expected, atol=1e-5)
     # without any knob turned, it is drawn from the belief itself
     plain = write(var, 3, guidance=0.0, temperature=1.0, top_k=16, top_p=1.0, seed=5)
     assert torch.allclose(plain.drawn_from, plain.belief, atol=1e-6)
