@@ -100,8 +100,9 @@ def _photos(size, patch_nums, generator):
 def _digits(size, patch_nums, generator):
     images, labels = digits(size)
     batches = _draw(images[:TRAINING_DIGITS], labels[:TRAINING_DIGITS], generator)
-    # A quarter of a batch is jittered: with none the prior learns the 1500 by heart, with all its samples vary less.
-    batches = ((torch.cat([jitter(x[:len(x) // 4], generator=generator), x[len(x) // 4:]]), y) for x, y in batches)
+    # Half of a batch is jittered: with none the prior learns the 1500 by heart, with all its samples vary less.
+    batches = ((torch.cat([jitter(x[::2], generator=generator), x[1::2]]), torch.cat([y[::2], y[1::2]]))
+               for x, y in batches)
     judged, classes = images[TRAINING_DIGITS:], [str(digit) for digit in range(10)]
     return Source(batches, judged, f"{len(judged)} held-out digits", classes, 1, patch_nums, vocab_size=64,
                   tokenizer_share=0.2)

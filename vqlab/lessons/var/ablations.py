@@ -1,8 +1,9 @@
 """The same model without one of its parts, trained on the same batches from the same start."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from vqlab.train.prior import fit_prior
@@ -34,6 +35,28 @@ def ablated(tokenizer: SimpleVQVAE, without: str, *, num_classes: int = 10, seed
     if without == "level":
         torch.nn.init.zeros_(var.level).requires_grad_(False)
     return var.to(next(tokenizer.parameters()).device)
+
+
+@torch.no_grad()
+def writing_loss(var: VAR, idx_Bl: Sequence[Tensor], labels: Tensor) -> float:
+    """The loss as the model writes: the coarser scales are true, the finer ones not there to be looked at.
+
+    With the mask this is the loss of training, whatever the model looks at; without, it is what the peeking hid.
+
+    Args:
+        var: the model.
+        idx_Bl: the true tokens.
+        labels: (B,) int64.
+
+    Returns:
+        Mean cross-entropy, nats a token.
+    """
+    f_hat, scale_input, cache, losses = None, None, None, []
+    for scale, words in enumerate(idx_Bl):
+        logits, cache = var.next_logits(scale, labels, scale_input, cache)
+        losses.append(F.cross_entropy(logits.flatten(0, 1), words.flatten(), reduction="none"))
+        f_hat, scale_input = var.tokenizer.quantize.next_input(scale, f_hat, words)
+    return torch.cat(losses).mean().item()
 
 
 def compare(tokenizer: SimpleVQVAE, batches: Callable[[], Iterable[tuple[Tensor, Tensor]]], steps: int,

@@ -65,7 +65,7 @@ def measure(chunks: Sequence[int], *, width: int = 128, depth: int = 4, heads: i
 
 def draw_cost(seconds: Mapping[int, Mapping[str, float]], ax: Axes | None = None) -> Axes:
     """Draw measured seconds, side of the map -> plan -> seconds, in milliseconds on a logarithmic axis."""
-    ax = ax or plt.subplots(figsize=(5.6, 2.9))[1]
+    ax = ax or plt.subplots(figsize=(5, 2.6))[1]
     looks = {"token": ("一次一个 token token by token", "wrong", "s"),
              "scale": ("一次一个尺度 scale by scale", "data", "o")}
     for plan, (label, colour, marker) in looks.items():

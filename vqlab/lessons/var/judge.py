@@ -95,7 +95,7 @@ def draw_guesses(pictures: Tensor, labels: Tensor, scores: Tensor) -> Figure:
 
     Args:
         pictures: at most about eight.
-        labels: (B,) what they really are; marked by hatching.
+        labels: (B,) what they really are; marked by hatching and a triangle.
         scores: (B, classes) log-likelihoods in nats.
     """
     fig, axes = plt.subplots(2, len(pictures), squeeze=False, figsize=(1.15 * len(pictures) + 0.4, 2.4))
@@ -103,6 +103,7 @@ def draw_guesses(pictures: Tensor, labels: Tensor, scores: Tensor) -> Figure:
     for ax, label, share in zip(axes[1], labels.tolist(), scores.softmax(dim=1), strict=True):
         bars = ax.bar(range(len(share)), share.tolist(), color=COLOURS["light"])
         bars[label].set(color=COLOURS["z_e"], hatch="///", edgecolor="white")
+        ax.plot(label, -0.42, "^", color=COLOURS["z_e"], markersize=7, clip_on=False)
         ax.set(ylim=(0, 1), yticks=[0, 1], xticks=range(0, len(share), 3))
         ax.tick_params(labelsize=8)
     axes[1][0].set_ylabel("相信\nbelief")
