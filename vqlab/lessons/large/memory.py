@@ -46,7 +46,7 @@ def bytes_said(number: float) -> str:
     """
     for unit in ("B", "KiB", "MiB", "GiB", "TiB", "PiB"):
         if number < 1024 or unit == "PiB":
-            return f"{number:.3g} {unit}"
+            return f"{float(f'{number:.3g}'):g} {unit}"  # three digits, never 1e+03
         number /= 1024
 
 
