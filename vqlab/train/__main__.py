@@ -25,6 +25,7 @@ from vqlab import (
     tiles,
     usage,
 )
+from vqlab.train.ranks import ranks
 from vqlab.vqvae import STRIDE
 
 
@@ -52,16 +53,21 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"--out: expected a folder that can be written, got {options.out}: {error}")
 
     device = pick_device()
-    model = SimpleVQVAE(512, 8, quantizer=quantizer).to(device)
-    batches = crops(photos(), size=size, generator=torch.Generator().manual_seed(options.seed))
-    with tqdm(total=options.seconds, unit="s", bar_format="{l_bar}{bar}| {n:.0f}/{total:.0f} s{postfix}") as bar:
+    model = SimpleVQVAE(512, 8, quantizer=quantizer)
+    with ranks(device) as rank, tqdm(total=options.seconds, unit="s", disable=rank > 0,
+                                     bar_format="{l_bar}{bar}| {n:.0f}/{total:.0f} s{postfix}") as bar:
+        model.to(device)
+        own = torch.Generator().manual_seed(options.seed + (rank << 32))  # each rank its own crops
         try:
-            for record in fit(model, batches, seconds=options.seconds):
+            for record in fit(model, crops(photos(), size=size, generator=own), seconds=options.seconds,
+                              records_per_second=4):
                 bar.update(min(record.seconds, options.seconds) - bar.n)
                 bar.set_postfix_str(f"step {record.step}, {record.psnr:.1f} dB, perplexity {record.perplexity:.0f}",
                                     refresh=False)
         except KeyboardInterrupt:
             bar.write("stopped; what was learnt is kept", file=sys.stderr)
+    if rank > 0:
+        return 0  # rank 0 writes and reports; all have learnt the same
     save(model, path)
 
     cat = held_out_photo().to(device)
