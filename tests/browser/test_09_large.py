@@ -70,18 +70,18 @@ def test_calculator_by_keyboard_drag_and_radio(lesson):
     found = widget(lesson, "MatrixMemory(")
     canvas, (n, k, d) = found.locator("canvas"), found.locator("input[type=range]").all()
     numbers, picture = found.locator("dl").inner_text(), lesson.pixels(canvas)
-    assert found.get_attribute("data-scores") == str(4096 * 512 * 4) and "8 MiB" in numbers
+    assert found.get_attribute("data-scores") == str(2**14 * 2**10 * 4) and "64 MiB" in numbers
     lesson.press(n, "ArrowRight")
-    assert found.get_attribute("data-n") == "8192" and "16 MiB" in found.locator("dl").inner_text()
+    assert found.get_attribute("data-n") == "32768" and "128 MiB" in found.locator("dl").inner_text()
     picture = lesson.wait_pixels_change(canvas, picture)
     lesson.press(k, "ArrowRight", "ArrowRight")
-    assert found.get_attribute("data-scores") == str(8192 * 2048 * 4)
+    assert found.get_attribute("data-scores") == str(2**15 * 2**12 * 4)
     picture = lesson.wait_pixels_change(canvas, picture)
     lesson.press(d, "ArrowLeft")  # the matrix does not mind, the inputs do
-    assert found.get_attribute("data-scores") == str(8192 * 2048 * 4)
+    assert found.get_attribute("data-scores") == str(2**15 * 2**12 * 4)
     picture = lesson.wait_pixels_change(canvas, picture)
     found.locator("input[type=radio]").nth(2).check()
-    assert found.get_attribute("data-scores") == str(8192 * 2048 * 2)
+    assert found.get_attribute("data-scores") == str(2**15 * 2**12 * 2)
     lesson.press(found.locator("input[type=radio]").nth(2), "ArrowUp")
     assert found.get_attribute("data-itemsize") == "4"
     for bar in (n, k):
