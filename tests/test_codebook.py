@@ -149,6 +149,25 @@ def test_memory_stays_bounded(n, k, d, codes):
     assert float(run.stdout) < 64  # N × K float32 would be 160 MB in the first case
 
 
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+@pytest.mark.parametrize("precision", ["highest", "high"])
+def test_search_on_cuda_is_exact_and_bounded(precision):
+    z, codebook = random_vectors(0, 20_000, 32) + 100, random_vectors(1, 5_001, 32) + 100
+    codebook[3000:] = codebook[:2001]
+    expected = nearest_code(z, codebook)
+    on_cuda = z.cuda(), codebook.cuda()
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    try:
+        torch.set_float32_matmul_precision(precision)
+        found = nearest_code(*on_cuda)
+    finally:
+        torch.set_float32_matmul_precision("highest")
+    assert found.is_cuda and torch.equal(found.cpu(), expected)
+    assert torch.cuda.max_memory_allocated() - before < 64 * 2**20
+
+
 @pytest.mark.parametrize("z, codebook, error, message", [
     (torch.zeros(3), torch.zeros(2, 3), ValueError, r"z \(N, D\) and codebook \(K, D\), got \(3,\) and \(2, 3\)"),
     (torch.zeros(4, 2), torch.zeros(2, 3), ValueError, r"got \(4, 2\) and \(2, 3\)"),

@@ -1,21 +1,23 @@
 """Two processes on half a batch each must learn what one process learns on the whole."""
 
+import itertools
 import socket
+import subprocess
+import sys
+import warnings
 
 import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-from vqlab import EMACodebook, EMAVectorQuantizer, MultiScaleQuantizer
-
-STEPS = 3
+from vqlab import EMACodebook, EMAVectorQuantizer, MultiScaleQuantizer, SimpleVQVAE, crops, fit, load, photos
 
 
-def train(quantizer, rank, world_size):
-    """A few steps on this rank's share of the batch, drawn alike on all; returns what was learnt."""
+def train(quantizer, rank, world_size, steps=10):
+    """Some steps on this rank's share of the batch, drawn alike on all; returns what was learnt."""
     generator = torch.Generator().manual_seed(1)
-    for _ in range(STEPS):
+    for _ in range(steps):
         batch = torch.randn(8, 4, 4, 4, generator=generator)
         quantizer(batch.chunk(world_size)[rank])
     return {name: tensor.clone() for name, tensor in quantizer.embedding.state_dict().items()}
@@ -31,6 +33,20 @@ def quantizers():
             MultiScaleQuantizer(32, 4, (1, 2, 4), codebook=EMACodebook(32, 4, decay=0.5))]
 
 
+def train_model(rank, world_size, steps=50):
+    """Fifty steps of a whole network on this rank's share of real crops, which end after them for the last rank."""
+    torch.manual_seed(7 + rank)  # the start of rank 0 is that of the single process; the others must take it over
+    codebook = EMACodebook(16, 4, kmeans_start=True, restart_below=0.5, decay=0.5)
+    model = SimpleVQVAE(16, 4, hidden=8, blocks=1, quantizer=EMAVectorQuantizer(16, 4, codebook=codebook))
+    whole = crops(photos(), 8, 16, generator=torch.Generator().manual_seed(3))
+    shares = (batch.chunk(world_size)[rank] for batch in whole)
+    torch.manual_seed(5 + rank)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        records = list(fit(model, itertools.islice(shares, steps) if rank + 1 == world_size else shares, steps=999))
+    return {"steps": torch.tensor(len(records)), **model.state_dict()}
+
+
 def run(rank, world_size, port, folder):
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=world_size)
@@ -38,6 +54,7 @@ def run(rank, world_size, port, folder):
     for quantizer in quantizers():
         torch.manual_seed(5 + rank)  # rank 0 draws as the single process does, the others otherwise
         results.append(train(quantizer, rank, world_size))
+    results.append(train_model(rank, world_size))
     torch.save(results, f"{folder}/{rank}.pt")
     dist.destroy_process_group()
 
@@ -49,10 +66,25 @@ def test_two_processes_learn_the_codebook_of_one(tmp_path):
         port = free.getsockname()[1]
     mp.spawn(run, args=(2, port, str(tmp_path)), nprocs=2)
     ranks = [torch.load(tmp_path / f"{rank}.pt") for rank in range(2)]
-    for quantizer, first, second in zip(quantizers(), *ranks, strict=True):
+    torch.set_num_threads(1)
+    alone = []
+    for quantizer in quantizers():
         torch.manual_seed(5)
-        alone = train(quantizer, 0, 1)
-        for name in alone:
+        alone.append(train(quantizer, 0, 1))
+    alone.append(train_model(0, 1))
+    for single, first, second in zip(alone, *ranks, strict=True):
+        for name in single:
             assert torch.equal(first[name], second[name]), name  # identical on every rank
             # to rounding: a sum of two halves is not the sum of the whole
-            assert torch.allclose(first[name].float(), alone[name].float(), atol=1e-5), name
+            assert torch.allclose(first[name].float(), single[name].float(), atol=1e-5, rtol=0), name
+    assert alone[-1]["steps"] == 50  # one rank's batches were at an end: all stopped
+
+
+def test_torchrun_trains_and_rank_0_alone_reports(tmp_path):
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "-m", "vqlab.train", "photos",
+               "--seconds", "2", "--out", str(tmp_path)]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    assert result.stdout.count("the held-out cat comes back") == 1
+    assert result.stderr.count("2/2 s") >= 1 and "Warning" not in result.stderr
+    assert [file.name for file in tmp_path.iterdir()] == ["model.safetensors"]
+    assert load(tmp_path / "model.safetensors").vocab_size == 512

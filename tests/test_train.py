@@ -1,3 +1,4 @@
+import math
 import os
 import re
 import signal
@@ -35,6 +36,20 @@ def test_fit_learns_real_photographs_and_reports_every_step(model, batches):
     assert 1 <= last <= 60 and all(0 < record.usage <= 1 <= record.perplexity <= 32 for record in records)
     assert all(earlier.seconds < later.seconds for earlier, later in zip(records, records[1:], strict=False))
     assert not model.training
+
+
+def test_fewer_records_leave_the_training_as_it_is(batches):
+    weights, numbers = [], []
+    for rate in (1e-9, math.inf):
+        torch.manual_seed(0)
+        model = SimpleVQVAE(16, 4, hidden=8, blocks=1, quantizer=EMAVectorQuantizer(16, 4))
+        stream = crops(photos(), 2, 16, generator=torch.Generator().manual_seed(0))
+        numbers.append([record.step for record in fit(model, stream, steps=5, records_per_second=rate)])
+        weights.append(torch.cat([parameter.flatten() for parameter in model.parameters()]))
+    assert numbers == [[1], [1, 2, 3, 4, 5]]
+    assert torch.equal(*weights)
+    with pytest.raises(ValueError, match="more than 0 records_per_second, got 0"):
+        fit(model, batches, steps=1, records_per_second=0)
 
 
 def test_fit_is_reproducible(batches):

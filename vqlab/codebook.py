@@ -123,9 +123,8 @@ def _settle(z: Tensor, codebook: Tensor, rows: Tensor, columns: Tensor) -> Tenso
         distances[pairs] = (z[rows[pairs]].double() - codebook[columns[pairs]].double()).square().sum(dim=1)
     # the functions, not the methods of the same name, which torch.compile cannot trace
     nearest = torch.scatter_reduce(distances.new_full((len(z),), torch.inf), 0, rows, distances, "amin")
-    tied = distances == nearest[rows]
-    none = columns.new_full((len(z),), len(codebook))
-    return torch.scatter_reduce(none, 0, rows[tied], columns[tied], "amin")
+    tied = torch.where(distances == nearest[rows], columns, len(codebook))
+    return torch.scatter_reduce(tied.new_full((len(z),), len(codebook)), 0, rows, tied, "amin")
 
 
 @torch.no_grad()
@@ -306,6 +305,7 @@ class Codebook(nn.Module):
         self.weight = nn.Parameter(torch.empty(num_embeddings, embedding_dim).uniform_(-bound, bound))
         self.register_buffer("cluster_size", torch.zeros(num_embeddings))
         self.register_buffer("started", torch.tensor(not kmeans_start))
+        self._seen_started = False
 
     def search(self, z: Tensor) -> Tensor:
         """(N, D) -> (N,) int64, the nearest code of each vector, by the codebook's metric."""
@@ -322,10 +322,20 @@ class Codebook(nn.Module):
             z, codes = F.normalize(z, dim=1), F.normalize(codes, dim=1)
         return entropy_loss(z, codes)
 
+    def has_started(self) -> bool:
+        """Whether the codes are where they start from; False before a k-means start."""
+        # `started` is saved with the model, on whatever device; once seen, a GPU is not asked again every step
+        self._seen_started = self._seen_started or bool(self.started)
+        return self._seen_started
+
+    def _load_from_state_dict(self, *arguments):
+        super()._load_from_state_dict(*arguments)
+        self._seen_started = False
+
     @torch.no_grad()
     def start(self, z: Tensor) -> None:
         """Once, before the first training search: put the codes on the k-means centres of z (N, D), if asked to."""
-        if not self.started:
+        if not self.has_started():
             z = _everyones(z)
             repeats = -(-self.num_embeddings // len(z))  # a batch of fewer than K vectors: some centres coincide
             self.weight.copy_(kmeans(z.repeat(repeats, 1), self.num_embeddings))
@@ -347,6 +357,8 @@ class Codebook(nn.Module):
             dist.all_reduce(sums)
         self.cluster_size.lerp_(counts, 1 - self.decay)
         self._learn(sums)
+        if not self.restart_below:
+            return  # to see who is dead, a GPU must be waited for
         uniform_share = self.cluster_size.sum() / self.num_embeddings
         dead = (self.cluster_size < self.restart_below * uniform_share).nonzero().squeeze(1)
         if len(dead):
@@ -391,7 +403,8 @@ class EMACodebook(Codebook):
     def _learn(self, sums: Tensor) -> None:
         self.embed_sum.lerp_(sums, 1 - self.decay)
         alive = self.cluster_size > 1e-6  # below, m / n would be the ratio of two rounding errors
-        self.weight[alive] = self.embed_sum[alive] / self.cluster_size[alive, None]
+        means = self.embed_sum / self.cluster_size[:, None]
+        self.weight.copy_(torch.where(alive[:, None], means, self.weight))
 
     def _restart(self, dead: Tensor, vectors: Tensor, size: Tensor) -> None:
         super()._restart(dead, vectors, size)

@@ -161,7 +161,7 @@ class MultiScaleQuantizer(nn.Module):
         self._check_map(f)
         with torch.autocast(f.device.type, enabled=False):
             target = f.to(self.embedding.weight.dtype)
-            if self.training and not self.embedding.started:
+            if self.training and not self.embedding.has_started():
                 self.embedding.start(self._residuals(target.detach()))
             rest, f_hat, loss = target, torch.zeros_like(target), 0.0
             vectors, indices = [], []

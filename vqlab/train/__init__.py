@@ -4,6 +4,7 @@
         print(record.psnr)
 """
 
+import itertools
 import math
 import os
 import time
@@ -13,8 +14,10 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
 
 from vqlab.metrics import perplexity, psnr, usage
+from vqlab.train.ranks import furthest, many
 from vqlab.vqvae import SimpleVQVAE
 
 
@@ -44,12 +47,16 @@ class Record:
 
 
 def fit(model: SimpleVQVAE, batches: Iterable[Tensor], *, seconds: float = math.inf, steps: float = math.inf,
-        lr: float = 1.5e-3) -> Iterator[Record]:
+        lr: float = 1.5e-3, records_per_second: float = math.inf) -> Iterator[Record]:
     """Train in place, one batch a step, until `seconds` or `steps` are over or the batches end.
 
     Adam; the learning rate warms up and then falls to zero along half a cosine over the budget, whichever of the
     two is nearer its end. Nothing happens until the first record is asked for. Whoever stops asking keeps a usable
     model: after the loop, however it ends, the model is in evaluation mode.
+
+    Under `torch.distributed` every process calls it with its own batches, of one size: gradients are averaged
+    (`DistributedDataParallel`), all start from rank 0's weights and stop after the same step, so that the models
+    stay the same. A record is of its own process's batch.
 
     Args:
         model: trained on the device it is on.
@@ -57,45 +64,62 @@ def fit(model: SimpleVQVAE, batches: Iterable[Tensor], *, seconds: float = math.
         seconds: wall clock budget.
         steps: budget in steps.
         lr: peak learning rate.
+        records_per_second: at most so many; the steps between them yield nothing, and a GPU is not waited for to
+            read their numbers.
 
     Yields:
-        A `Record` a step.
+        A `Record` a step, or fewer, see above.
 
     Raises:
-        ValueError: no budget or none left, or the loss is no longer finite (the model keeps its last finite step).
+        ValueError: no budget or none left, or the loss is no longer finite (the model keeps its last finite step
+            if every step is recorded; otherwise this is seen at the next record).
     """
     if not (0 < min(seconds, steps) < math.inf):
         raise ValueError(f"expected a positive budget in seconds or steps, got seconds={seconds}, steps={steps}")
-    return _fit(model, batches, seconds, steps, lr)  # so that the check above is not put off to the first record
+    if not records_per_second > 0:
+        raise ValueError(f"expected more than 0 records_per_second, got {records_per_second}")
+    # a generator of its own, so that the checks above are not put off to the first record
+    return _fit(model, batches, seconds, steps, lr, records_per_second)
 
 
-def _fit(model, batches, seconds, steps, lr):
+def _fit(model, batches, seconds, steps, lr, records_per_second):
     device = next(model.parameters()).device
     optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=lr, betas=(0.9, 0.99),
                                  fused=True)  # one kernel for all parameters
+    # static_graph: a φ that no scale uses gets no gradient, in no step
+    forward = DistributedDataParallel(model, static_graph=True) if many() else model
     start = time.perf_counter()
+    due = 0.0  # when the next record is
+    batches = iter(batches)
     model.train()
     try:
-        for step, images in enumerate(batches, start=1):
+        for step in itertools.count(1):
+            images = next(batches, None)
             progress = max((time.perf_counter() - start) / seconds, (step - 1) / steps)
+            progress = furthest(1.0 if images is None else progress, device)  # all stop together
             if progress >= 1:
                 return
             for group in optimizer.param_groups:
                 group["lr"] = lr * min(1.0, step / 50) * (0.5 + 0.5 * math.cos(math.pi * progress))
-            images = images.to(device)
-            output, quantization, indices = model(images)
-            if isinstance(indices, list):  # words by scale
-                indices = torch.cat([words.flatten() for words in indices])
+            images = images.to(device, non_blocking=True)
+            output, quantization, indices = forward(images)
             reconstruction = F.mse_loss(output.float(), images)
             loss = reconstruction + quantization
-            if not torch.isfinite(loss):
+            recorded = time.perf_counter() - start >= due
+            if recorded and not torch.isfinite(loss):
                 raise ValueError(f"expected a finite loss, got {loss.item()} at step {step}; lower lr={lr}?")
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            yield Record(step, time.perf_counter() - start, loss.item(), reconstruction.item(), quantization.item(),
-                         psnr(output.detach(), images).mean().item(),
-                         perplexity(indices, model.vocab_size).item(), usage(indices, model.vocab_size).item())
+            if recorded:
+                if isinstance(indices, list):  # words by scale
+                    indices = torch.cat([words.flatten() for words in indices])
+                numbers = torch.stack([loss.detach(), reconstruction.detach(), quantization.detach(),
+                                       psnr(output.detach(), images).mean(),
+                                       perplexity(indices, model.vocab_size), usage(indices, model.vocab_size)])
+                record = Record(step, time.perf_counter() - start, *numbers.tolist())
+                due = record.seconds + 1 / records_per_second
+                yield record
     finally:
         model.eval()
 

@@ -13,6 +13,7 @@ import torch
 from tqdm import tqdm
 
 from vqlab import VAR, fit, fit_prior, pick_device, save
+from vqlab.train.ranks import many, ranks
 from vqlab.train.report import draw_rebuilt, draw_samples, judge_tokenizer
 from vqlab.train.sources import open_source
 
@@ -33,28 +34,32 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder for the models and pictures")
     options = parser.parse_args(arguments)
     prior = options.prior or options.data == "digits"
-    torch.manual_seed(options.seed)
-    try:
-        source = open_source(options.data, size=options.size, channels=options.channels,
-                             patch_nums=options.patch_nums, prior=prior, seed=options.seed)
-    except NotADirectoryError:
-        parser.error(f"expected photos, digits or a folder of pictures, got {options.data}: no such folder")
-    except ValueError as error:
-        parser.error(f"{options.data}: {error}")
-    try:  # a minute of training must not be lost to a folder that cannot be written
-        options.out.mkdir(parents=True, exist_ok=True)
-        (options.out / "model.safetensors.part").touch()
-    except OSError as error:
-        parser.error(f"--out: expected a folder that can be written, got {options.out}: {error}")
-    for note in source.notes:
-        print(note, file=sys.stderr)
-
-    device, seconds = pick_device(), options.seconds
-    tokenizer_seconds = seconds * source.tokenizer_share if prior else seconds
-    model = source.tokenizer().to(device)
+    device = pick_device()
+    with ranks(device) as rank:
+        if prior and many():
+            parser.error("expected one process for a prior, got several; under torchrun train the tokenizer alone")
+        torch.manual_seed(options.seed)
+        try:
+            source = open_source(options.data, size=options.size, channels=options.channels,
+                                 patch_nums=options.patch_nums, prior=prior, seed=options.seed, rank=rank)
+        except NotADirectoryError:
+            parser.error(f"expected photos, digits or a folder of pictures, got {options.data}: no such folder")
+        except ValueError as error:
+            parser.error(f"{options.data}: {error}")
+        try:  # a minute of training must not be lost to a folder that cannot be written
+            options.out.mkdir(parents=True, exist_ok=True)
+            (options.out / "model.safetensors.part").touch()
+        except OSError as error:
+            parser.error(f"--out: expected a folder that can be written, got {options.out}: {error}")
+        for note in source.notes if rank == 0 else ():
+            print(note, file=sys.stderr)
+        seconds = options.seconds * source.tokenizer_share if prior else options.seconds
+        model = source.tokenizer().to(device)
+        _watch(fit(model, (images for images, _ in source.batches), seconds=seconds, records_per_second=4), seconds,
+               lambda record: f"step {record.step}, {record.psnr:.1f} dB, perplexity {record.perplexity:.0f}", rank)
+    if rank > 0:
+        return 0  # rank 0 writes and reports; all have learnt the same
     path = options.out / "model.safetensors"
-    _watch(fit(model, (images for images, _ in source.batches), seconds=tokenizer_seconds), tokenizer_seconds,
-           lambda record: f"step {record.step}, {record.psnr:.1f} dB, perplexity {record.perplexity:.0f}")
     save(model, path)
     judged = source.judged.to(device)
     first, *scales = judge_tokenizer(model, judged, source.judged_name)
@@ -63,7 +68,8 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"{options.out / 'rebuilt.png'}: above the pictures, below what came back")
     if prior:
         var = VAR(model, len(source.classes)).to(device)
-        _watch(fit_prior(var, source.batches, seconds=seconds - tokenizer_seconds), seconds - tokenizer_seconds,
+        seconds = options.seconds - seconds
+        _watch(fit_prior(var, source.batches, seconds=seconds), seconds,
                lambda record: f"step {record.step}, {record.loss:.2f} nats, {record.accuracy:.0%} right")
         save(var, options.out / "var.safetensors")
         draw_samples(var, options.out / "samples.png", options.seed)
@@ -72,11 +78,11 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _watch(records, seconds, describe):
+def _watch(records, seconds, describe, rank=0):
     """Show a training on a bar; an interrupt ends it, and what was learnt is kept."""
     decimals = max(0, 1 - math.floor(math.log10(seconds)))  # 60 s, 4.0 s, 0.40 s
     form = f"{{l_bar}}{{bar}}| {{n:.{decimals}f}}/{{total:.{decimals}f}} s{{postfix}}"
-    with tqdm(total=seconds, unit="s", bar_format=form) as bar:
+    with tqdm(total=seconds, unit="s", bar_format=form, disable=rank > 0) as bar:
         try:
             for record in records:
                 bar.update(min(record.seconds, seconds) - bar.n)

@@ -53,7 +53,8 @@ class Source:
 
 
 def open_source(name: str, *, size: int | None = None, channels: int | None = None,
-                patch_nums: Sequence[int] | None = None, prior: bool = False, seed: int = 0) -> Source:
+                patch_nums: Sequence[int] | None = None, prior: bool = False, seed: int = 0,
+                rank: int = 0) -> Source:
     """The bundled photographs ("photos"), the bundled digits ("digits"), or a folder of one's own pictures.
 
     Args:
@@ -63,6 +64,7 @@ def open_source(name: str, *, size: int | None = None, channels: int | None = No
         patch_nums: the scales; by default one scale, and for a prior 1, 2, 4, … (digits: 1, 2, 3, 4) up to size / 4.
         prior: whether a prior will be trained too: it needs scales, and has an easier time with fewer codes.
         seed: of the order of the pictures, and of what a folder holds out.
+        rank: of several processes; each draws in an order of its own, all hold out the same.
 
     Raises:
         NotADirectoryError: no such folder.
@@ -78,13 +80,13 @@ def open_source(name: str, *, size: int | None = None, channels: int | None = No
         raise ValueError(f"expected --size to be a multiple of {STRIDE}, got {size}")
     if not patch_nums and (prior or name == "digits"):
         patch_nums = (1, 2, 3, 4) if (name, size) == ("digits", 16) else _doubling(size // STRIDE)
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed + (rank << 32))
     if name == "photos":
         source = _photos(size, patch_nums, generator)
     elif name == "digits":
         source = _digits(size, patch_nums, generator)
     else:
-        source = _folder(name, size, channels or 3, patch_nums, prior, generator)
+        source = _folder(name, size, channels or 3, patch_nums, prior, generator, seed)
     source.tokenizer()  # says it if the scales are none
     return source
 
@@ -108,9 +110,9 @@ def _digits(size, patch_nums, generator):
                   tokenizer_share=0.2)
 
 
-def _folder(path, size, channels, patch_nums, prior, generator):
+def _folder(path, size, channels, patch_nums, prior, generator, seed):
     images, labels, classes, skipped = load_folder(path, size, channels)
-    order = torch.randperm(len(images), generator=generator)
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
     out, rest = order[:len(images) // 10], order[len(images) // 10:]  # every tenth is held out
     judged, name = (images[out], f"{len(out)} held-out pictures") if len(out) else (images, "the pictures themselves")
     notes = [*(f"skipped: {reason}" for reason in skipped),

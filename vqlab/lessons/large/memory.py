@@ -7,7 +7,7 @@ from vqlab.classroom.figures import COLOURS
 from vqlab.classroom.widget import LessonWidget
 
 PRECISIONS = {"float64": 8, "float32": 4, "float16, bfloat16": 2}  # bytes a number
-CHUNK = 2**20  # scores in one chunk, as in `nearest_code`
+CHUNK = 2**21  # scores in one chunk, as in `nearest_code` on a CPU
 MACHINES = (  # round figures, to draw a line at: bytes, Chinese, English
     (2 * 2**30, "Binder", "Binder"), (16 * 2**30, "笔记本", "laptop"), (80 * 2**30, "大显卡", "large GPU"))
 PARTS = {  # what is held: its label in both languages
@@ -46,7 +46,7 @@ def bytes_said(number: float) -> str:
     """
     for unit in ("B", "KiB", "MiB", "GiB", "TiB", "PiB"):
         if number < 1024 or unit == "PiB":
-            return f"{number:.3g} {unit}"
+            return f"{float(f'{number:.3g}'):g} {unit}"  # three digits, never 1e+03
         number /= 1024
 
 
@@ -60,7 +60,7 @@ class MatrixMemory(LessonWidget):
     alt_en = ("Bars on a log scale: inputs and one chunk of scores take some MiB; the whole matrix of scores is much "
               "longer, all differences longer still, past the lines of Binder's, a laptop's, a large GPU's memory.")
 
-    def __init__(self, n: int = 4096, k: int = 512, d: int = 64):
+    def __init__(self, n: int = 16384, k: int = 1024, d: int = 64):
         self.n, self.k, self.d = n, k, d
         super().__init__(setup={
             "n": n, "k": k, "d": d, "chunk": CHUNK, "precisions": list(PRECISIONS.items()),
