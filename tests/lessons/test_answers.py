@@ -20,8 +20,8 @@ def load(path):
     return module
 
 
-ANSWERS = {name: (module.RIGHT[name], module.WRONG[name]) for path in sorted(Path(__file__).parent.glob("*/answers_*.py"))
-           for module in [load(path)] for name in module.RIGHT}
+MODULES = [load(path) for path in sorted(Path(__file__).parent.glob("*/answers_*.py"))]
+ANSWERS = {name: (module.RIGHT[name], module.WRONG[name]) for module in MODULES for name in module.RIGHT}
 
 
 def exercise(name):
@@ -43,7 +43,7 @@ def test_right_answers_pass_and_wrong_ones_do_not(name):
     verdicts = [task.judge(answer) for answer in wrong]
     assert [number for number, verdict in enumerate(verdicts) if verdict.state not in ("wrong", "error")] == []
     specific = sum(verdict.reason in SPECIFIC for verdict in verdicts)
-    print(f"\n{name:22} {len(right):3} right accepted   {len(wrong):3} wrong refused   {specific:3} with a hint of their own"
-          f" ({specific / len(wrong):.0%})")
+    print(f"\n{name:20} {len(right):3} right accepted   {len(wrong):3} wrong refused   {specific:3} with a hint of "
+          f"their own ({specific / len(wrong):.0%})")
     assert specific >= 0.6 * len(wrong), [(number, verdict.hint[1]) for number, verdict in enumerate(verdicts)
                                           if verdict.reason not in SPECIFIC]

@@ -52,7 +52,9 @@ def by_index_add(z, codebook, weights):
 def by_bincount(z, codebook, weights):
     indices = squares(z, codebook).argmin(1)
     total = torch.bincount(indices, weights, minlength=len(codebook))
-    sums = torch.stack([torch.bincount(indices, weights * z[:, d], minlength=len(codebook)) for d in range(z.shape[1])], 1)
+    sums = torch.stack(
+        [torch.bincount(indices, weights * z[:, d], minlength=len(codebook)) for d in range(z.shape[1])], 1
+    )
     return torch.where(total[:, None] > 0, sums / total[:, None], codebook)
 
 
@@ -76,8 +78,15 @@ def in_double(z, codebook, weights):
 def step(change, empty=lambda old: old, group=None, alive=lambda w: w.sum() > 0):
     def lloyd(z, codebook, weights):
         indices = (group or nearest_code)(z, codebook)
-        return torch.stack([change(z[indices == k], weights[indices == k, None], codebook[k], weights, z)
-                            if alive(weights[indices == k]) else empty(codebook[k]) for k in range(len(codebook))])
+        return torch.stack(
+            [
+                change(z[indices == k], weights[indices == k, None], codebook[k], weights, z)
+                if alive(weights[indices == k])
+                else empty(codebook[k])
+                for k in range(len(codebook))
+            ]
+        )
+
     return lloyd
 
 
@@ -125,7 +134,9 @@ def size(indices):
 
 RIGHT = {
     "02.distortion": [
-        one_by_one, distortion_numpy, lambda z, e: squares(z, e).min(dim=1).values.mean(),
+        one_by_one,
+        distortion_numpy,
+        lambda z, e: squares(z, e).min(dim=1).values.mean(),
         lambda z, e: squares(z, e).amin(1).sum() / len(z),
         lambda z, e: ((z - e[nearest_code(z, e)]) ** 2).sum(1).mean().item(),
         lambda z, e: (z - e[nearest_code(z, e)]).norm(dim=1).square().mean(),
@@ -149,47 +160,77 @@ RIGHT = {
 
 WRONG = {
     "02.distortion": [
-        lambda z, e: squares(z, e).amin(1).sqrt().mean(), lambda z, e: squares(z, e).amin(1).mean().sqrt(),
-        lambda z, e: squares(z, e).amin(1).sum(), lambda z, e: ((z - e[nearest_code(z, e)]) ** 2).mean(),
-        lambda z, e: squares(z, e).amax(1).mean(), lambda z, e: squares(z, e).mean(),
-        lambda z, e: squares(z, e).amin(0).mean(), lambda z, e: squares(z, e).amin(1),
-        lambda z, e: squares(z, e).amin(1).sum() / len(e), lambda z, e: squares(z, e).min(),
-        lambda z, e: (z - e[nearest_code(z, e)]).abs().sum(1).mean(), lambda z, e: (z - e[nearest_code(z, e)]).mean(),
-        lambda z, e: (z - e[nearest_code(z, e)]) ** 2, lambda z, e: (z - e[nearest_code(z, e)]).sum(1).square().mean(),
-        lambda z, e: squares(z, e).amin(1).median(), lambda z, e: squares(z, e).argmin(1),
-        lambda z, e: squares(z, e).amin(1).mean() / 2, lambda z, e: -squares(z, e).amin(1).mean(),
-        lambda z, e: squares(z, e).mean(1).amin(), lambda z, e: z.var(),
-        lambda z, e: squares(z, e).amin(1).mean()[None], lambda z, e: (e[nearest_code(z, e)]).square().sum(1).mean(),
-        lambda z, e: squares(z, e).sum(1).mean(), lambda z, e: squares(z, e).amin(1).square().mean(),
+        lambda z, e: squares(z, e).amin(1).sqrt().mean(),
+        lambda z, e: squares(z, e).amin(1).mean().sqrt(),
+        lambda z, e: squares(z, e).amin(1).sum(),
+        lambda z, e: ((z - e[nearest_code(z, e)]) ** 2).mean(),
+        lambda z, e: squares(z, e).amax(1).mean(),
+        lambda z, e: squares(z, e).mean(),
+        lambda z, e: squares(z, e).amin(0).mean(),
+        lambda z, e: squares(z, e).amin(1),
+        lambda z, e: squares(z, e).amin(1).sum() / len(e),
+        lambda z, e: squares(z, e).min(),
+        lambda z, e: (z - e[nearest_code(z, e)]).abs().sum(1).mean(),
+        lambda z, e: (z - e[nearest_code(z, e)]).mean(),
+        lambda z, e: (z - e[nearest_code(z, e)]) ** 2,
+        lambda z, e: (z - e[nearest_code(z, e)]).sum(1).square().mean(),
+        lambda z, e: squares(z, e).amin(1).median(),
+        lambda z, e: squares(z, e).argmin(1),
+        lambda z, e: squares(z, e).amin(1).mean() / 2,
+        lambda z, e: -squares(z, e).amin(1).mean(),
+        lambda z, e: squares(z, e).mean(1).amin(),
+        lambda z, e: z.var(),
+        lambda z, e: squares(z, e).amin(1).mean()[None],
+        lambda z, e: (e[nearest_code(z, e)]).square().sum(1).mean(),
+        lambda z, e: squares(z, e).sum(1).mean(),
+        lambda z, e: squares(z, e).amin(1).square().mean(),
         lambda z, e: squares(z, e).amin(1).mean().log10() * 10,
     ],
     "02.lloyd_step": [
-        weighted_in_place, last_only, plus_epsilon, moving_while_grouping,
-        lambda z, e, w: lloyd_step(z, e), step(mean, alive=lambda w: True), step(mean, alive=lambda w: len(w) > 0),
-        step(mean, empty=torch.zeros_like), step(mean, empty=lambda old: old * torch.nan),
-        step(lambda m, w, old, weights, z: (w * m).sum(0)), step(lambda m, w, old, weights, z: (w * m).mean(0)),
+        weighted_in_place,
+        last_only,
+        plus_epsilon,
+        moving_while_grouping,
+        lambda z, e, w: lloyd_step(z, e),
+        step(mean, alive=lambda w: True),
+        step(mean, alive=lambda w: len(w) > 0),
+        step(mean, empty=torch.zeros_like),
+        step(mean, empty=lambda old: old * torch.nan),
+        step(lambda m, w, old, weights, z: (w * m).sum(0)),
+        step(lambda m, w, old, weights, z: (w * m).mean(0)),
         step(lambda m, w, old, weights, z: (w * m).sum(0) / weights.sum()),
         step(lambda m, w, old, weights, z: (w * m).sum(0) / len(z)),
         step(lambda m, w, old, weights, z: (mean(m, w, old, weights, z) + old) / 2),
-        step(lambda m, w, old, weights, z: old), step(lambda m, w, old, weights, z: m.median(0).values),
+        step(lambda m, w, old, weights, z: old),
+        step(lambda m, w, old, weights, z: m.median(0).values),
         step(mean, group=lambda z, e: squares(z, e).argmax(1)),
-        step(lambda m, w, old, weights, z: (w ** 2 * m).sum(0) / (w ** 2).sum()),
-        lambda z, e, w: step(mean)(z * w[:, None], e, w), lambda z, e, w: nearest_code(z, e),
-        lambda z, e, w: weighted(z, e, w).t(), lambda z, e, w: weighted(z, e, w)[:-1],
-        lambda z, e, w: weighted(z, e, (w > 0).float()), lambda z, e, w: weighted(z, e, w.round()),
+        step(lambda m, w, old, weights, z: (w**2 * m).sum(0) / (w**2).sum()),
+        lambda z, e, w: step(mean)(z * w[:, None], e, w),
+        lambda z, e, w: nearest_code(z, e),
+        lambda z, e, w: weighted(z, e, w).t(),
+        lambda z, e, w: weighted(z, e, w)[:-1],
+        lambda z, e, w: weighted(z, e, (w > 0).float()),
+        lambda z, e, w: weighted(z, e, w.round()),
         lambda z, e, w: weighted(z, e, w) - e,
     ],
     "02.rate": [
-        lambda i, p: math.log2(len(p)), lambda i, p: math.log(len(p)) + 24 * len(p) / i.numel(),
-        lambda i, p: math.log10(len(p)) + 24 * len(p) / i.numel(), lambda i, p: math.log2(len(p)) + 24 * len(p),
-        lambda i, p: math.log2(len(p)) + 3 * len(p) / i.numel(), lambda i, p: math.log2(len(p)) + 8 * len(p) / i.numel(),
+        lambda i, p: math.log2(len(p)),
+        lambda i, p: math.log(len(p)) + 24 * len(p) / i.numel(),
+        lambda i, p: math.log10(len(p)) + 24 * len(p) / i.numel(),
+        lambda i, p: math.log2(len(p)) + 24 * len(p),
+        lambda i, p: math.log2(len(p)) + 3 * len(p) / i.numel(),
+        lambda i, p: math.log2(len(p)) + 8 * len(p) / i.numel(),
         lambda i, p: math.log2(len(i.unique())) + 24 * len(i.unique()) / i.numel(),
         lambda i, p: math.log2(len(i.unique())) + 24 * len(p) / i.numel(),
         lambda i, p: math.log2(int(i.max()) + 1) + 24 * len(p) / i.numel(),
-        lambda i, p: i.numel() * math.log2(len(p)) + 24 * len(p), lambda i, p: len(p) + 24 * len(p) / i.numel(),
-        lambda i, p: math.log2(len(p)) + 24 * len(p) / len(i), lambda i, p: 24.0,
-        lambda i, p: math.log2(len(p)) * 24 * len(p) / i.numel(), lambda i, p: 24 * len(p) / i.numel(),
-        lambda i, p: math.log2(len(p)) + 24 / i.numel(), lambda i, p: 2 ** len(p) / i.numel(),
+        lambda i, p: i.numel() * math.log2(len(p)) + 24 * len(p),
+        lambda i, p: len(p) + 24 * len(p) / i.numel(),
+        lambda i, p: math.log2(len(p)) + 24 * len(p) / len(i),
+        lambda i, p: 24.0,
+        lambda i, p: math.log2(len(p)) * 24 * len(p) / i.numel(),
+        lambda i, p: 24 * len(p) / i.numel(),
+        lambda i, p: math.log2(len(p)) + 24 / i.numel(),
+        lambda i, p: 2 ** len(p) / i.numel(),
         lambda i, p: len(p).bit_length() + 24 * len(p) / i.numel(),
         lambda i, p: (math.log2(len(p)) + 24 * len(p)) / i.numel(),
         lambda i, p: 24 / (math.log2(len(p)) + 24 * len(p) / i.numel()),
