@@ -209,6 +209,7 @@ def test_a_learners_settings_do_not_leak():
 
     task = Exercise("99.grad", title=("梯度", "gradient"), reference=lambda x: x * x, mistakes=[], observe=gradient,
                     cases=lambda generator: [(torch.randn(3, generator=generator),)] * 3)
+    torch.manual_seed(11)
     seed = torch.random.get_rng_state()
 
     def careless(x):
@@ -226,8 +227,15 @@ def test_a_learners_settings_do_not_leak():
     assert torch.is_grad_enabled() and torch.get_default_dtype() == torch.float32
     assert not torch.are_deterministic_algorithms_enabled() and torch.get_float32_matmul_precision() == "highest"
     assert torch.equal(torch.random.get_rng_state(), seed) and torch.get_num_threads() == threads
-    with torch.no_grad():  # nor does what was set before the check
-        assert task.judge(lambda x: x ** 2).state == "right" and not torch.is_grad_enabled()
+    with torch.no_grad():  # nor does what was set before the check, and it comes back
+        assert task.judge(lambda x: x ** 2).state == "right" and task.judge(lambda x: x * x.detach()).state == "wrong"
+        assert not torch.is_grad_enabled()
+    torch.set_default_dtype(torch.float64)
+    try:
+        task.judge(lambda x: x ** 2)
+        assert torch.get_default_dtype() == torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
 
 
 def test_an_endless_answer_is_stopped_and_told(square):
