@@ -168,7 +168,7 @@ binary = Exercise(
          "soft."),
         ("硬的是 x.sign()。哪个函数在 (−1, 1) 里斜率是 1，外面是 0？",
          "Hard is x.sign(). Which function has slope 1 inside (−1, 1) and 0 outside?"),
-        ("x.clamp(-1, 1)。", "x.clamp(-1, 1)."),
+        ("就是截断：x.clamp(-1, 1)。", "Clipping does: x.clamp(-1, 1)."),
     ],
     mistakes=[
         Mistake(_sign, ("值对了，但 x 收不到梯度：台阶没有斜率，或者少了 detach，软的一加一减抵消了。",
