@@ -60,7 +60,7 @@ def test_a_mistake_must_agree_on_every_case(square):
     assert verdict.state == "wrong" and verdict.held == 1 and "Case 2" in verdict.hint[1]
     x = draw_cases(torch.Generator().manual_seed(0))[1][0]
     labels, values = zip(*verdict.example, strict=True)
-    assert [en for _, en in labels] == ["input of case 2", "expected", "got", "they differ [0] (3 / 3)"]
+    assert [en for _, en in labels] == ["input of case 2", "expected", "got", "first difference: [0] (3 / 3)"]
     assert f"{x[0].item():.4g}" in values[0]
     assert f"{2 * x[0].item() ** 2:.4g}" in values[1] and f"{2 * x[0].item():.4g}" in values[2]
 

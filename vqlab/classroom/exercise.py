@@ -177,7 +177,7 @@ class Exercise:
                    (("应得", "expected"), words(expected[first])), (("得到", "got"), words(results[first]))]
         place = difference(expected[first], results[first])
         if place:
-            example.append(((f"不同之处 {place[0][0]}", f"they differ {place[0][1]}"), place[1]))
+            example.append(((f"不同之处：{place[0][0]}", f"first difference: {place[0][1]}"), place[1]))
         number = len(cases) - sum(right)
         zh = f"{len(cases)} 组随机数据中有 {number} 组与参考答案不同"
         en = f"{number} of {len(cases)} random cases differ"
