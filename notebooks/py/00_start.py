@@ -37,11 +37,11 @@
 # 句子是一串离散的符号，语言模型一个接一个地预测它们。照片不是。如果能把照片也写成一串 token，那么会写句子的模型就会画画：
 #
 # - **VQ-VAE**（2017）：用码本里最近的向量代替编码器的输出，token 就是它的编号；
+# - **VQGAN**（2020）：训练时再加感知损失和对抗损失，一张图 256 个 token 也画得清楚；
 # - **DALL·E**（2021）：把文字和 1024 个图像 token 接成一串，用一个 Transformer 预测；
-# - **VQGAN**（2021）：更好的解码器，同样多的 token，图清楚得多；
 # - **VAR**（2024）：不再一个一个地写，而是一个尺度一个尺度地写，由粗到细（第 6 课）。
 #
-# 它们都从这一课的三步开始：编码、换成最近的码字、解码。
+# 它们都有这一课的三步：编码、换成码字、解码（只有 DALL·E 不按距离选码字）。
 #
 # </div>
 # <div lang="en">
@@ -50,11 +50,12 @@
 # it can be written as tokens, a model that writes sentences can paint:
 #
 # - **VQ-VAE** (2017): the nearest vector of a codebook replaces what the encoder gives; its number is the token;
+# - **VQGAN** (2020): trained with a perceptual and an adversarial loss as well, 256 tokens make a sharp picture;
 # - **DALL·E** (2021): text and 1024 image tokens in one sequence, predicted by one transformer;
-# - **VQGAN** (2021): a better decoder, and much sharper pictures from as many tokens;
 # - **VAR** (2024): no longer token by token but scale by scale, from coarse to fine (lesson 6).
 #
-# All of them begin with the three steps of this lesson: encode, take the nearest code, decode.
+# All of them have the three steps of this lesson: encode, replace by codes, decode (DALL·E alone does not choose its codes by
+# distance).
 #
 # </div>
 
@@ -469,7 +470,7 @@ classroom.Quiz([
 # **来源：**
 #
 # - VQ-VAE：van den Oord 等（2017），arXiv 1711.00937。三步和三个损失的出处，第 3 节最值得读。
-# - VQGAN：Esser 等（2021），arXiv 2012.09841。看同样的 token 怎样画得更清楚。
+# - VQGAN：Esser 等（2020），arXiv 2012.09841。看同样的 token 怎样画得更清楚。
 # - DALL·E：Ramesh 等（2021），arXiv 2102.12092。看图像 token 怎样和文字接在一起。
 # - VAR：Tian 等（2024），arXiv 2404.02905。由粗到细的 token，第 6 课细讲。
 # - 照片来自 scikit-image 和 scikit-learn。
@@ -488,7 +489,7 @@ classroom.Quiz([
 # **Sources:**
 #
 # - VQ-VAE: van den Oord et al. (2017), arXiv 1711.00937. Where the three steps and the three losses come from; read section 3.
-# - VQGAN: Esser et al. (2021), arXiv 2012.09841. How the same tokens make sharper pictures.
+# - VQGAN: Esser et al. (2020), arXiv 2012.09841. How the same tokens make sharper pictures.
 # - DALL·E: Ramesh et al. (2021), arXiv 2102.12092. How image tokens are joined to text.
 # - VAR: Tian et al. (2024), arXiv 2404.02905. Tokens from coarse to fine; lesson 6 goes into it.
 # - Photographs from scikit-image and scikit-learn.

@@ -60,7 +60,7 @@ def test_a_mistake_must_agree_on_every_case(square):
     assert verdict.state == "wrong" and verdict.held == 1 and "Case 2" in verdict.hint[1]
     x = draw_cases(torch.Generator().manual_seed(0))[1][0]
     labels, values = zip(*verdict.example, strict=True)
-    assert [en for _, en in labels] == ["input of case 2", "expected", "got", "they differ [0] (3 / 3)"]
+    assert [en for _, en in labels] == ["input of case 2", "expected", "got", "first difference: [0] (3 / 3)"]
     assert f"{x[0].item():.4g}" in values[0]
     assert f"{2 * x[0].item() ** 2:.4g}" in values[1] and f"{2 * x[0].item():.4g}" in values[2]
 
@@ -173,3 +173,110 @@ def test_a_cell_that_ends_with_a_check_shows_it_once(square):
     from IPython.core.formatters import DisplayFormatter
 
     assert DisplayFormatter().format(square.judge(nothing_yet)) == ({}, {})
+
+
+def test_a_torch_error_and_a_missing_return_are_no_stub(square):
+    def unsupported(x, scale):
+        return torch.nn.Module()(x)  # raises NotImplementedError in torch's own code
+
+    def in_c(x, scale):
+        return torch.bincount(x) if scale else x  # whatever it raises, it is no stub
+
+    def helper(x):
+        raise NotImplementedError
+
+    def calls_helper(x, scale):
+        return helper(x)
+
+    def missing_return(x, scale):
+        x ** 2 * scale  # noqa: B018
+
+    def documented(x, scale):
+        """To be written."""
+
+    assert square.judge(unsupported).state == "error" and "NotImplementedError" in square.judge(unsupported).hint[1]
+    assert square.judge(in_c).state == "error"
+    assert square.judge(missing_return)[:2] == ("wrong", exercise.NOTHING)
+    assert square.judge(lambda x, scale: x.numpy().sort())[:2] == ("wrong", exercise.NOTHING)
+    assert square.judge(calls_helper).state == square.judge(documented).state == "not yet"
+
+
+def test_a_learners_settings_do_not_leak():
+    def gradient(function, x):
+        x = x.clone().requires_grad_()
+        result = function(x).sum()
+        return torch.autograd.grad(result, x)[0] if result.requires_grad else torch.zeros_like(x)
+
+    task = Exercise("99.grad", title=("梯度", "gradient"), reference=lambda x: x * x, mistakes=[], observe=gradient,
+                    cases=lambda generator: [(torch.randn(3, generator=generator),)] * 3)
+    torch.manual_seed(11)
+    seed = torch.random.get_rng_state()
+
+    def careless(x):
+        torch.manual_seed(5)
+        np.random.seed(5)
+        torch.set_default_dtype(torch.float64)
+        torch.use_deterministic_algorithms(True)
+        torch.set_float32_matmul_precision("medium")
+        torch.set_num_threads(7)
+        torch.set_grad_enabled(False)
+        return x * x
+
+    threads = torch.get_num_threads()
+    assert task.judge(careless).state == "wrong"  # no gradient, and the reference still has one
+    assert torch.is_grad_enabled() and torch.get_default_dtype() == torch.float32
+    assert not torch.are_deterministic_algorithms_enabled() and torch.get_float32_matmul_precision() == "highest"
+    assert torch.equal(torch.random.get_rng_state(), seed) and torch.get_num_threads() == threads
+    with torch.no_grad():  # nor does what was set before the check, and it comes back
+        assert task.judge(lambda x: x ** 2).state == "right" and task.judge(lambda x: x * x.detach()).state == "wrong"
+        assert not torch.is_grad_enabled()
+    torch.set_default_dtype(torch.float64)
+    try:
+        task.judge(lambda x: x ** 2)
+        assert torch.get_default_dtype() == torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def test_an_endless_answer_is_stopped_and_told(square):
+    def endless(x, scale):
+        while True:
+            pass
+
+    square.patience = 0.2
+    verdict = square.judge(endless)
+    assert verdict.state == "error" and "Stopped after 0.2 seconds" in verdict.hint[1] and "■" in verdict.hint[0]
+    assert Exercise.patience == 10
+
+
+def test_a_mistake_may_raise(square):
+    axis = Mistake(lambda x, scale: x.sum(dim=1), ("只有一个轴", "there is one axis only"))
+    square.mistakes.append(axis)
+    verdict = square.judge(lambda x, scale: scale * x.pow(2).sum(dim=1))
+    assert verdict.state == "error" and verdict.hint == axis.hint and "IndexError" in verdict.example[-1][1]
+    assert square.judge(lambda x, scale: x[7]).hint != axis.hint
+    assert square.judge(lambda x, scale: scale * x).hint == NO_SQUARE
+
+
+def test_a_diagnosis_where_no_mistake_fits(square):
+    verdict = square.judge(lambda x, scale: 3 * scale * x ** 2)
+    assert verdict.reason == "diagnosis" and verdict.hint[1].startswith("Everywhere 3 times too large.")
+    assert square.judge(lambda x, scale: scale * x).reason == "mistake"
+    assert square.judge(lambda x, scale: scale * x ** 2 + x ** 3).reason == ""
+
+
+def test_hints_open_one_by_one(square):
+    square.hints = [("先平方 <x>", "square <x> first"), ("再乘", "then multiply")]
+    html = exercise.verdict_html(square, square.judge(nothing_yet))
+    first, second = html.index("square &lt;x&gt; first"), html.index("then multiply")
+    assert html.count("<details") == 2 and "open" not in html and first < html.index("<details", first) < second
+    assert "Hint 1 of 2" in html and "提示 2 / 2" in html
+    assert "<details" not in exercise.verdict_html(square, square.judge(lambda x, scale: scale * x * x))
+
+
+def test_quiet_says_nothing_of_a_right_solution(monkeypatch, square):
+    shown = []
+    monkeypatch.setattr(exercise, "display", lambda data, raw: shown.append(data["text/plain"]))
+    assert square.check(lambda x, scale: scale * x * x, quiet=True).state == "right" and not shown
+    square.check(lambda x, scale: x, quiet=True)
+    assert len(shown) == 1 and shown[0].startswith("✗")

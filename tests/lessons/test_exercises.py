@@ -27,8 +27,8 @@ def test_every_mistake_is_caught_with_a_hint_of_its_own(task):
     mistakes = task.mistakes
     assert len(mistakes) >= 4
     verdicts = [task.judge(mistake.function) for mistake in mistakes]
-    assert [verdict.reason for verdict in verdicts] == ["mistake"] * len(mistakes)
-    assert [verdict.hint for verdict in verdicts] == [mistake.hint for mistake in mistakes]
+    assert [(verdict.reason, verdict.hint) for verdict in verdicts] == [
+        ("mistake", mistake.hint) for mistake in mistakes]
     assert {verdict.state for verdict in verdicts} <= {"wrong", "error"}
     for language in (0, 1):
         assert len({mistake.hint[language] for mistake in mistakes}) == len(mistakes)
@@ -50,6 +50,6 @@ def test_whatever_a_learner_writes_the_exercise_answers(task):
 
 @EACH
 def test_every_text_is_in_both_languages(task):
-    for zh, en in [task.title] + [mistake.hint for mistake in task.mistakes]:
+    for zh, en in [task.title] + task.hints + [mistake.hint for mistake in task.mistakes]:
         assert any("\u4e00" <= letter <= "\u9fff" for letter in zh), zh
         assert en.strip() and not any("\u4e00" <= letter <= "\u9fff" for letter in en), en

@@ -207,8 +207,9 @@ def _array(pairs) -> Text | None:
     """Numbers and tensors: the first relation that holds in every case."""
     originals = []
     for value, got in pairs:
+        value = tensor_of(value)  # what is expected is no numbers: nothing can be said
         try:
-            originals.append((tensor_of(value), tensor_of(got)))
+            originals.append((value, tensor_of(got)))
         except Exception:
             kind = type(got).__name__
             return f"这里要数或张量，得到的是 {kind}。", f"Expected numbers or a tensor, got {kind}."
@@ -250,7 +251,12 @@ def _shape(pairs) -> Text:
     if all(value.numel() == got.numel() for value, got in pairs) and all(
             bool(_close(value.flatten(), got.flatten()).all()) for value, got in pairs):
         return f"数都对，但形状不对：{shapes_zh}。", f"The right numbers, but in another shape: {shapes_en}."
-    for axis in range(max(got.ndim for _, got in pairs)):
+    try:
+        if _every([(value, got.broadcast_to(value.shape)) for value, got in pairs], lambda x: x):
+            return f"数都对，还要广播到完整的形状：{shapes_zh}。", f"Right numbers, not yet broadcast: {shapes_en}."
+    except RuntimeError:
+        pass
+    for axis in range(max(max(value.ndim, got.ndim) for value, got in pairs)):
         for zh, en, reduce in (("求和", "summed", torch.sum), ("取平均", "averaged", torch.mean),
                                ("取最小", "minimised", torch.amin), ("取最大", "maximised", torch.amax)):
             if all(got.ndim > axis and reduce(got, dim=axis).shape == value.shape and
@@ -262,11 +268,6 @@ def _shape(pairs) -> Text:
     for zh, en, reduce in (("求和", "summed", torch.sum), ("取平均", "averaged", torch.mean)):
         if all(value.ndim == 0 and bool(_close(value, reduce(got))) for value, got in pairs):
             return f"还没有{zh}：{shapes_zh}。", f"Not yet {en}: {shapes_en}."
-    try:
-        if _every([(value, got.broadcast_to(value.shape)) for value, got in pairs], lambda x: x):
-            return f"数都对，还要广播到完整的形状：{shapes_zh}。", f"Right numbers, not yet broadcast: {shapes_en}."
-    except RuntimeError:
-        pass
     return f"形状不对：{shapes_zh}。", f"The shape is wrong: {shapes_en}."
 
 

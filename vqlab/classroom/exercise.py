@@ -177,7 +177,7 @@ class Exercise:
                    (("应得", "expected"), words(expected[first])), (("得到", "got"), words(results[first]))]
         place = difference(expected[first], results[first])
         if place:
-            example.append(((f"不同之处 {place[0][0]}", f"they differ {place[0][1]}"), place[1]))
+            example.append(((f"不同之处：{place[0][0]}", f"first difference: {place[0][1]}"), place[1]))
         number = len(cases) - sum(right)
         zh = f"{len(cases)} 组随机数据中有 {number} 组与参考答案不同"
         en = f"{number} of {len(cases)} random cases differ"
@@ -286,6 +286,8 @@ def _undisturbed() -> Iterator[None]:
     try:
         torch.set_grad_enabled(True)
         torch.set_default_dtype(torch.float32)
+        if before[-1] != 1:
+            torch.set_num_threads(1)  # on tensors this small, threads would only wait for one another
         torch.default_generator.manual_seed(0)  # the CPU's: nothing here draws on another device
         np.random.seed(0)
         random.seed(0)
