@@ -83,16 +83,17 @@ class _Scores:
         num_codes, width = codebook.shape
         self.groups = min(num_codes, 32 * math.ceil(math.sqrt(num_codes) / 32))  # by 32: whole vector registers
         self.size = -(-num_codes // self.groups)
-        filled = self.groups * self.size - num_codes
         self.origin = z.mean(dim=0, dtype=torch.float32)  # moving everything changes no distance; it rounds less
-        codes = (codebook - self.origin).float()
+        codes = torch.zeros(self.groups * self.size, width, dtype=torch.float32, device=z.device)
+        torch.sub(codebook, self.origin, out=codes[:num_codes])
         lengths = codes.norm(dim=1)
-        self.shortest = lengths.min()
-        self.codes = F.pad(codes, (0, 0, 0, filled)).t()
-        self.code_norms = F.pad(lengths.square(), (0, filled), value=torch.inf)
+        self.shortest = lengths[:num_codes].min()
+        self.codes, self.code_norms = codes.t(), lengths.square()
+        self.code_norms[num_codes:] = torch.inf
         self.relative = (width + 8) * _ROUNDOFF[torch.get_float32_matmul_precision()]
         self.underflow = 8 * (width + 8) * torch.finfo(torch.float32).tiny
-        self.step = min(len(z), max(1, _CHUNK.get(z.device.type, _CHUNK["cpu"]) // num_codes))
+        rows = _CHUNK.get(z.device.type, _CHUNK["cpu"]) // num_codes
+        self.step = min(len(z), max(16, rows))  # a product of fewer rows would do little but read the codes
         self.buffer = z.new_empty(self.step, len(self.code_norms), dtype=torch.float32)
 
     def __call__(self, z: Tensor) -> tuple[Tensor, Tensor]:
