@@ -87,6 +87,7 @@ def _watch(records, seconds, describe, rank=0):
             for record in records:
                 bar.update(min(record.seconds, seconds) - bar.n)
                 bar.set_postfix_str(describe(record), refresh=False)
+            bar.update(seconds - bar.n)
         except KeyboardInterrupt:
             bar.write("stopped; what was learnt is kept", file=sys.stderr)
 
