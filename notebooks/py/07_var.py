@@ -290,12 +290,12 @@ assert after < before and abs(after - library) < 1e-3
 #
 # <div lang="zh">
 #
-# *9 分钟。* 写就是训练的那一遍，重复 4 次，每次多写一个尺度。还没写的地方先填 0：掩码保证它们没人看。$t$ 是**引导**，越细越强：
+# *8 分钟。* 写就是训练的那一遍，重复 4 次，每次多写一个尺度。还没写的地方先填 0：掩码保证它们没人看。$t$ 是**引导**，越细越强：
 #
 # </div>
 # <div lang="en">
 #
-# *9 minutes.* Writing is the pass of training, 4 times over, one more scale each time. What is not yet written is filled with 0:
+# *8 minutes.* Writing is the pass of training, 4 times over, one more scale each time. What is not yet written is filled with 0:
 # thanks to the mask nobody looks there. $t$ is the **guidance**, stronger the finer the scale:
 #
 # </div>
@@ -433,17 +433,17 @@ def complete(digit, given, asked_for, seed):
                             generator=torch.Generator().manual_seed(seed))
     coarse = [torch.full((1, 1, 16, 16), -1.0), *tokenizer.idxBl_to_img([scale[digit][None] for scale in idx_Bl], cumulative=True)]
     seen = judging.names(pictures)
-    return [held_out[digit], lesson.sheet([coarse[given]]), lesson.sheet([pictures])], {
+    return [held_out[digit], lesson.sheet([coarse[given]]), *(lesson.sheet([each[None]]) for each in pictures)], {
         ("这个数字是", "this digit is"): int(truth[digit]), ("评委看到", "the judge sees"): " ".join(map(str, seen.tolist()))}
 
 
 Slider = classroom.Slider
 classroom.PictureExplorer(
-    complete, width=140,
+    complete, width=110,
     sliders=[Slider("digit", "留出的哪个数字", "which held-out digit", 0, 296, 1, 1),
              Slider("given", "给定几个尺度", "scales given", 0, 4, 1, 2),
              Slider("asked_for", "要它写", "class asked for", 0, 9, 1, int(truth[1])), Slider("seed", "种子", "seed", 0, 20, 1, 0)],
-    pictures=[("真的", "real"), ("给定", "given"), ("补全四次", "completed four times")],
+    pictures=[("真的", "real"), ("给定", "given"), *((f"补全 {n}", f"new {n}") for n in range(1, 5))],
     alt_zh="一个真数字，它的粗尺度画成的模糊影子，和由影子补全的四个数字：位置和粗细相同，细节各异。",
     alt_en="A real digit, the blur that its coarse scales draw, and four digits completed from it: one position and "
            "thickness, different details.")
@@ -577,9 +577,9 @@ for part, (model, loss) in models.items():
 pictures, found["guidance"] = written(models["nothing"][0], guidance=0)
 rows["没有引导\nno guidance"] = pictures[1:7]
 figure = lesson.draw_rows(rows, {})
-classroom.show(figure, "四行数字，各有两个损失。没有掩码的训练损失最低，写的时候损失最高，笔画最乱；没有尺度嵌入的与完整的相仿；没有引导的更潦草。",
-               "Four rows of digits with two losses each. Without the mask the loss of training is lowest, that of writing highest, and "
-               "the strokes are worst; without level embeddings it is much like the whole; without guidance they are sloppier.")
+classroom.show(figure, "四行数字，各有两个损失。没有掩码的训练损失最低，写的时候损失最高；没有尺度嵌入的与完整的相仿；没有引导的更潦草。",
+               "Four rows of digits with two losses each. Without the mask the loss of training is lowest, that of writing highest; "
+               "without level embeddings it is much like the whole; without guidance they are sloppier.")
 losses = {part: loss for part, (_, loss) in models.items()}
 print(f"评委认成所要的 named as asked: 完整 whole {found['nothing'].named:.0%}, 没有掩码 no mask {found['mask'].named:.0%}, "
       f"没有尺度嵌入 no level {found['level'].named:.0%}, 没有引导 no guidance {found['guidance'].named:.0%}")
@@ -599,18 +599,18 @@ assert losses["mask"] < losses["nothing"]
 # <div lang="zh">
 #
 # - 下一尺度预测省的是先后：256 次变成 5 次，token 和对数反而更多。
-# - 掩码一行：看得见自己的尺度和更粗的；去掉它，损失最低，什么也不会写。
+# - 掩码一行：看得见自己的尺度和更粗的；去掉它，训练损失最低，写的时候损失却最高。
 # - 训练一步是交叉熵，写是同一个网络跑 4 遍；缓存只省时间，不改结果。
-# - 引导用多样换把握；粗尺度定大形状；会写也就会认一点。
+# - 引导用多样换把握；粗尺度定位置和轻重；会写也就会认一点。
 # - 新不新要量：离训练图多远，和留出的真数字比。
 #
 # </div>
 # <div lang="en">
 #
 # - Next-scale prediction saves waiting: 256 passes become 5, with more tokens and pairs rather than fewer.
-# - The mask is one line: see your own scale and the coarser ones. Without it the loss is lowest, and nothing can be written.
+# - The mask is one line: see your own scale and the coarser ones. Without it the loss of training is lowest, that of writing highest.
 # - A training step is cross-entropy; writing is the same network 4 times over; a cache saves time and changes nothing.
-# - Guidance trades variety for certainty; coarse scales settle the large shape; who can write can read a little.
+# - Guidance trades variety for certainty; coarse scales settle position and weight; who can write can read a little.
 # - Whether it is new must be measured: how far from the training pictures, compared with held-out real ones.
 #
 # </div>
@@ -798,7 +798,7 @@ lesson.exercises.top_p.check(solution, quiet=True)
 # - 掩码、标签丢弃、引导的斜坡：参考实现 FoundationVision/VAR，`models/var.py`。
 # - 无分类器引导：Ho 和 Salimans（2022），arXiv 2207.12598；top-p：Holtzman 等（2019），arXiv 1904.09751。
 # - 用户的问题：小规模训练（#137），自己的数据和类别号（#82），缓存与输入（#120）。
-# - 不同之处：16 × 16 的灰度数字、4 个尺度、64 个码字，参数不到一百万，一分钟；论文是 256 × 256 的 ImageNet、10 个尺度、4096 个码字，最大 20 亿参数。我们没有对抗损失，注意力里没有 q-k 归一化。
+# - 不同之处：16 × 16 的灰度数字、4 个尺度、64 个码字，参数不到一百万，一分钟；论文是 256 × 256 的 ImageNet、10 个尺度、4096 个码字，最大二十亿参数。我们没有对抗损失，注意力里没有 q-k 归一化。
 # - 数字：scikit-learn 的 `load_digits`，UCI，CC BY 4.0。
 #
 # </div>

@@ -57,19 +57,17 @@ class MaskMap(LessonWidget):
         return {"name": name, "text": list(RULES[name]), "rows": visible(name, lengths).int().tolist()}
 
     def figure(self) -> Figure:
-        """Draw the mask of next-scale and that of next-token prediction."""
-        fig = Figure(figsize=(6.2, 3.2))
-        for ax, rule in zip(fig.subplots(1, 2), ("scale", "token"), strict=True):
-            draw_mask(visible(rule, [n * n for n in self.patch_nums]), self.patch_nums, ax)
-            ax.set_title("\n".join(RULES[rule]))
+        """Draw the mask of next-scale prediction."""
+        fig = Figure(figsize=(3.2, 3.2))
+        ax = draw_mask(visible("scale", [n * n for n in self.patch_nums]), self.patch_nums, fig.subplots())
+        ax.set_title("\n".join(RULES["scale"]))
         return fig
 
 
 def draw_mask(mask: Tensor, patch_nums: Sequence[int], ax: Axes) -> Axes:
     """Draw (L, L) bool: filled where the row may see the column, with lines between the scales."""
     ends = torch.tensor([n * n for n in patch_nums]).cumsum(dim=0)
-    ax.pcolormesh(mask.numpy(), cmap=ListedColormap(["#ffffff", COLOURS["codes"]]), vmin=0, vmax=1,
-                  edgecolors="#dddddd", linewidth=0.4)
+    ax.pcolormesh(mask.numpy(), cmap=ListedColormap(["#ffffff", COLOURS["codes"]]), vmin=0, vmax=1)
     for end in ends[:-1].tolist():
         ax.axhline(end, color=COLOURS["black"], linewidth=1)
         ax.axvline(end, color=COLOURS["black"], linewidth=1)
