@@ -123,9 +123,8 @@ assert memory["scores"] == 16 * 2**30
 # %%
 def chunked(z, codebook, rows, winners=lambda scores: scores.argmin(dim=1)):
     norms, found = codebook.square().sum(dim=1), []
-    for part in z.split(rows):
-        scores = torch.addmm(norms, part, codebook.t(), alpha=-2)  # (rows, K): ‖e‖² − 2 z·e
-        found.append(winners(scores))
+    for part in z.split(rows):  # (rows, K): ‖e‖² − 2 z·e
+        found.append(winners(torch.addmm(norms, part, codebook.t(), alpha=-2)))
     return torch.cat(found)
 
 
@@ -236,7 +235,7 @@ guess_groups = classroom.Predict(
 guess_groups
 
 # %%
-codes, cat_vectors = lesson.patch_codes(2**18), lesson.cat_vectors(1024)  # 2 × 2 像素的小块 patches of 2 × 2 pixels
+codes, cat_vectors = lesson.patch_codes(2**18), lesson.cat_vectors(512)  # 2 × 2 像素的小块 patches of 2 × 2 pixels
 lesson.GroupedRow(cat_vectors[:8], codes[:1024])
 
 
@@ -297,13 +296,13 @@ with_levels
 #
 # <div lang="zh">
 #
-# *6 分钟。* 16 位的数省一半内存，GPU 算得也快。训练可以用它；搜索呢？拿真实的向量：没见过的猫的 1024 个 2 × 2 小块（12 个数），码字是训练照片的小块。512 个码字时，bf16 大约每 20 个选错 1 个。
+# *6 分钟。* 16 位的数省一半内存，GPU 算得也快。训练可以用它；搜索呢？拿真实的向量：没见过的猫的 512 个 2 × 2 小块（12 个数），码字是训练照片的小块。512 个码字时，bf16 大约每 20 个选错 1 个。
 #
 # </div>
 # <div lang="en">
 #
 # *6 minutes.* Numbers of 16 bits halve the memory, and a GPU computes faster with them. Training can use them; can the search?
-# Take real vectors: 1024 patches of 2 × 2 pixels (12 numbers) of the unseen cat, with patches of the training photographs as
+# Take real vectors: 512 patches of 2 × 2 pixels (12 numbers) of the unseen cat, with patches of the training photographs as
 # codes. With 512 codes bf16 chooses wrongly about once in 20.
 #
 # </div>
@@ -523,8 +522,8 @@ def search_lists(z, codes, centres, lists, nprobe):
 
 # %% jupyter={"source_hidden": true}
 guess_recall = classroom.Predict(
-    question=("262144 个码字分成 512 格，每个向量只搜 1 格（约千分之三的码字）。猫的小块，百分之几能找到真正最近的？",
-              "262144 codes in 512 cells, and each vector searches 1 cell (about three codes in a thousand). For how many of the cat's "
+    question=("65536 个码字分成 256 格，每个向量只搜 1 格（约千分之四的码字）。猫的小块，百分之几能找到真正最近的？",
+              "65536 codes in 256 cells, and each vector searches 1 cell (about four codes in a thousand). For how many of the cat's "
               "patches, in percent, is the truly nearest code found?"),
     minimum=0, maximum=100, step=1, unit=("%", "%"))
 guess_recall
@@ -533,10 +532,10 @@ guess_recall
 guess_recall.hold()
 probes, recalls = [1, 2, 4, 8, 16], {}
 noise = torch.Generator().manual_seed(0)
-data = {"照片小块 patches": (cat_vectors, codes),
-        "高斯噪声 noise": (torch.randn(1024, 12, generator=noise), torch.randn(2**18, 12, generator=noise))}
+data = {"照片小块 patches": (cat_vectors, codes[:65536]),
+        "高斯噪声 noise": (torch.randn(512, 12, generator=noise), torch.randn(65536, 12, generator=noise))}
 for label, (vectors, many) in data.items():
-    centres, lists = lesson.inverted_lists(many, 512)
+    centres, lists = lesson.inverted_lists(many, 256)
     nearest = nearest_code(vectors, many)
     recalls[label] = [lesson.recall(search_lists(vectors, many, centres, lists, nprobe), vectors, many, nearest)
                       for nprobe in probes]
@@ -545,8 +544,8 @@ for label, (vectors, many) in data.items():
         order = torch.cdist(vectors, centres).argsort(dim=1)
         compared = [lengths[order[:, :nprobe]].sum(dim=1).double().mean().item() / len(many) for nprobe in probes]
 figure = lesson.draw_recall(compared, recalls, probes)
-classroom.show(figure.figure, "两条上升的线：照片小块只搜 1 格就找对约 83 %，8 格接近 100 %；高斯噪声 1 格只有约 40 %，8 格约 90 %。点下写着比较了百分之几的码字。",
-               "Two rising lines: for patches 1 cell finds about 83 %, 8 cells nearly all; for Gaussian noise 1 cell about 40 %, 8 "
+classroom.show(figure.figure, "两条上升的线：照片小块只搜 1 格就找对约 80 %，8 格接近 100 %；高斯噪声 1 格只有约 40 %，8 格约 90 %。点下写着比较了百分之几的码字。",
+               "Two rising lines: for patches 1 cell finds about 80 %, 8 cells nearly all; for Gaussian noise 1 cell about 40 %, 8 "
                "about 90 %. Below the points: the share of codes compared.")
 real, gaussian = recalls.values()
 guess_recall.reveal(round(100 * real[0]), because=(
@@ -566,7 +565,7 @@ guess_slope
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 guess_slope.hold()
 names, curves = ("一层，分块 one level", "nearest_code", "倒排表 8 格 lists, 8 cells"), {}
-queries = cat_vectors[:512]
+queries = cat_vectors[:256]
 
 
 def times_with(K):
