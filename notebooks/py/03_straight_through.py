@@ -142,6 +142,7 @@ wrong_side = Predict(
 wrong_side
 
 # %%
+wrong_side.hold()
 ways = {
     "z_q": lambda z_e, z_q: z_q,
     "z_e + (z_q - z_e).detach()": lambda z_e, z_q: z_e + (z_q - z_e).detach(),
