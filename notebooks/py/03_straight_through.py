@@ -142,6 +142,7 @@ wrong_side = Predict(
 wrong_side
 
 # %%
+wrong_side.hold()
 ways = {
     "z_q": lambda z_e, z_q: z_q,
     "z_e + (z_q - z_e).detach()": lambda z_e, z_q: z_e + (z_q - z_e).detach(),
@@ -809,13 +810,13 @@ for name, a, b in zip(("输出 output", "损失 loss", "token", "对 z_e 的梯�
 # %% [markdown]
 # <div lang="zh">
 #
-# 再用它训练一个 VQ-VAE：两层卷积的编码器，16 × 16 像素的手写数字变成 4 × 4 个 token，一共 32 种。十行，三秒。
+# 再用它训练一个 VQ-VAE：两层卷积的编码器，16 × 16 像素的手写数字变成 4 × 4 个 token，一共 32 种。十几行，几秒钟。
 #
 # </div>
 # <div lang="en">
 #
 # Now train a VQ-VAE with it: an encoder of two convolutions turns handwritten digits of 16 × 16 pixels into 4 × 4 tokens, of
-# which there are 32. Ten lines, three seconds.
+# which there are 32. A dozen lines, a few seconds.
 #
 # </div>
 
@@ -866,7 +867,8 @@ print(f"平均图 the mean picture: {lazy:.1f} dB    你的 VQ-VAE yours: {learn
 assert learnt > lazy + 5
 figure, axes = plt.subplots(3, 8, figsize=(5.6, 2.3))
 for row, name, pictures in zip(axes, ("没见过 unseen", "重建 again", "写出 written"), (unseen, again, written), strict=True):
-    classroom.draw_images(list(pictures[:8]), [name] + [""] * 7, row)
+    classroom.draw_images(list(pictures[:8]), [""] * 8, row)
+    row[0].set_title(name, loc="left", fontsize=10)
 classroom.show(figure, "三行八列的小数字：没见过的手写数字；从 token 重建的，笔画都在；二元模型写出的，有笔画，却不成数字。",
                "Three rows of eight: unseen handwritten digits; rebuilt from tokens, every stroke there; written by the bigram "
                "model, strokes that make no digit.")
