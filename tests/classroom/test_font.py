@@ -54,5 +54,5 @@ def test_lessons(path):
 
 
 def test_small_and_licensed():
-    assert PATH.stat().st_size < 160_000
+    assert PATH.stat().st_size < 200_000  # a few dozen characters a lesson
     assert "SIL OPEN FONT LICENSE" in PATH.with_name("OFL.txt").read_text("utf-8")
