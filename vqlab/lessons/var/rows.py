@@ -9,11 +9,11 @@ from torch import Tensor
 
 from vqlab.classroom.figures import draw_images
 
-GREYS = 24  # enough for the eye, and half the bytes in a stored notebook
+GREYS = 20  # enough for the eye, and half the bytes in a stored notebook
 
 
 def sheet(rows: Sequence[Tensor]) -> Tensor:
-    """Rows of pictures, each (N, C, H, W), as one image (C, rows · H, N · W) in [-1, 1] on the CPU, in 24 greys."""
+    """Rows of pictures, each (N, C, H, W), as one image (C, rows · H, N · W) in [-1, 1] on the CPU, in 20 greys."""
     image = torch.cat([torch.cat(list(row), dim=2) for row in rows], dim=1)
     return (image.detach().cpu().clamp(-1, 1).add(1) / 2 * (GREYS - 1)).round() / (GREYS - 1) * 2 - 1
 
