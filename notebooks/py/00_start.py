@@ -367,14 +367,14 @@ print(f"常用的若写得短，平均每个 token 只要 {effective:.1f} 比特
 # %% [markdown]
 # <div lang="zh">
 #
-# 它们各有长处。JPEG 有三十多年的功夫，还把常见的符号写得短；我们的 token 一律 9 比特。那么为什么要 token？因为 token 可以当**语言**：会写句子的模型就能用它写出新的图（第 7 课的 VAR，即将推出）。
+# 它们各有长处。JPEG 有三十多年的功夫，还把常见的符号写得短；我们的 token 一律 9 比特。那么为什么要 token？因为 token 可以当**语言**：会写句子的模型就能用它写出新的图（第 7 课的 VAR）。
 #
 # </div>
 # <div lang="en">
 #
 # Each has its strength. JPEG has three decades of craft behind it and writes frequent symbols shorter; our tokens all cost 9
 # bits. Then why tokens? Because they can serve as a **language**: a model that writes sentences can write new pictures with
-# them (VAR, in lesson 7, to come).
+# them (VAR, in lesson 7).
 #
 # </div>
 

@@ -838,14 +838,14 @@ for step in range(600):
 # %% [markdown]
 # <div lang="zh">
 #
-# 学会了吗？拿没见过的数字和最笨的办法比：每次都画所有数字的平均。然后是 token 的好处：数一数哪个 token 后面常跟哪个（二元模型 bigram），照着掷骰子，就能“写”出新的图。这么小的模型只懂笔画，不懂数字；整句整句地懂，要靠第 7 课的 VAR（即将推出）。
+# 学会了吗？拿没见过的数字和最笨的办法比：每次都画所有数字的平均。然后是 token 的好处：数一数哪个 token 后面常跟哪个（二元模型 bigram），照着掷骰子，就能“写”出新的图。这么小的模型只懂笔画，不懂数字；整句整句地懂，要靠第 7 课的 VAR。
 #
 # </div>
 # <div lang="en">
 #
 # Did it learn? Compare it, on digits it has not seen, with the laziest method: always draw the mean of all digits. Then the
 # reward of tokens: count which token follows which (a bigram model), roll dice accordingly, and new pictures are written. A
-# model this small knows strokes, not digits; for whole pictures it takes VAR (lesson 7, to come).
+# model this small knows strokes, not digits; for whole pictures it takes VAR (lesson 7).
 #
 # </div>
 

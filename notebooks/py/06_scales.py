@@ -329,12 +329,12 @@ assert with_phi[5] < without[5] or record.seconds < 20
 #
 # <div lang="zh">
 #
-# *8 分钟。* VAR（第 7 课，即将推出）一次预测一整个尺度。预测 8 × 8 的 64 个 token，要有 64 格输入。输入是什么？不是 8 × 8 自己的 token（那是答案），而是**到此为止的累积图** $\hat f$，缩到 8 × 8。设第 k 个尺度的边长是 $\mathrm{pn}_k$（patch number），从 $\mathrm{pn}_0$ 数起；L 是 token 的总数。
+# *8 分钟。* VAR（第 7 课）一次预测一整个尺度。预测 8 × 8 的 64 个 token，要有 64 格输入。输入是什么？不是 8 × 8 自己的 token（那是答案），而是**到此为止的累积图** $\hat f$，缩到 8 × 8。设第 k 个尺度的边长是 $\mathrm{pn}_k$（patch number），从 $\mathrm{pn}_0$ 数起；L 是 token 的总数。
 #
 # </div>
 # <div lang="en">
 #
-# *8 minutes.* VAR (lesson 7, to come) predicts a whole scale at once. To predict the 64 tokens of 8 × 8 it needs 64 inputs.
+# *8 minutes.* VAR (lesson 7) predicts a whole scale at once. To predict the 64 tokens of 8 × 8 it needs 64 inputs.
 # Which? Not the tokens of 8 × 8 themselves (they are the answer), but **the sum so far**, $\hat f$, shrunk to 8 × 8. Let
 # $\mathrm{pn}_k$ (patch number) be the side of scale k, counted from $\mathrm{pn}_0$, and L the number of all tokens.
 #
@@ -802,7 +802,7 @@ classroom.show(figure, "三幅：一个亮格；放大成带负值光晕的圆�
 # - 不同之处：64 × 64 像素、五个尺度、码本用滑动平均和重启（参考实现用梯度），φ 从恒等开始，没有对抗损失和感知损失。
 # - 照片来自 scikit-image 和 scikit-learn。
 #
-# **接下来：** 第 7 课（即将推出）用这样的 token 训练一个会写数字的 VAR。
+# **接下来：** 第 7 课用这样的 token 训练一个会写数字的 VAR。
 #
 # </div>
 # <div lang="en">
@@ -816,6 +816,6 @@ classroom.show(figure, "三幅：一个亮格；放大成带负值光晕的圆�
 #   φ that starts as the identity, no adversarial or perceptual loss.
 # - Photographs from scikit-image and scikit-learn.
 #
-# **Next:** lesson 7 (to come) trains a VAR that writes digits with such tokens.
+# **Next:** lesson 7 trains a VAR that writes digits with such tokens.
 #
 # </div>

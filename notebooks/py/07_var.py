@@ -5,7 +5,7 @@
 #
 # **问题：** 会拼写，还不会写作。给一个类别，比如 8，模型能自己写出一个没人写过的 8 吗？
 #
-# **大约 40 分钟，你会：**
+# **大约 40 分钟，再加练习 20 分钟。你会：**
 #
 # 1. 数清“下一个 token”和“下一尺度”各要多少次计算，看懂只有三行的掩码；
 # 2. 当场训练一个会写数字的模型，看数字一个尺度一个尺度地长出来，拨动引导、温度、top-k、top-p；
@@ -16,7 +16,7 @@
 #
 # **Question:** spelling is not yet writing. Given a class, say 8, can a model write an 8 that nobody has written before?
 #
-# **In about 40 minutes you will:**
+# **In about 40 minutes, plus 20 for the exercises, you will:**
 #
 # 1. count what “next token” and “next scale” cost, and read a mask of three lines;
 # 2. train a model that writes digits, watch them grow scale by scale, and turn guidance, temperature, top-k, top-p;
@@ -144,6 +144,7 @@ lesson.MaskMap(scales)
 # </div>
 
 # %% jupyter={"source_hidden": true}
+guess_mask.hold()
 guess_mask.reveal(2, because=(
     "掩码允许看，但看到的是输入：更粗尺度的累积图。它自己的 token 是答案，不在任何人的输入里，直到下一尺度。所以整个尺度可以同时写。",
     "The mask lets it look, but what it sees are inputs: the sum of the coarser scales. The tokens of 3 × 3 are answers, and in "

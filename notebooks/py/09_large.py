@@ -5,7 +5,7 @@
 #
 # **问题：** 同一个搜索，从笔记本到集群：它花多少内存、多少时间，是什么先撑不住？
 #
-# **大约 40 分钟，你会：**
+# **大约 40 分钟，再加练习 22 分钟。你会：**
 #
 # 1. 算出放不下的 N × K 矩阵，把它切成块，再用两层归约搜得更快，答案一个不差；
 # 2. 数一数半精度选错多少，让两个进程学同一个码本，再看它们不通气会怎样；
@@ -18,7 +18,7 @@
 #
 # **Question:** one search, from laptop to cluster: what memory and time does it cost, and what gives out first?
 #
-# **In about 40 minutes you will:**
+# **In about 40 minutes, plus 22 for the exercises, you will:**
 #
 # 1. work out the N × K matrix that does not fit, cut it into chunks, then search faster in two levels, with not one answer
 #    changed;
