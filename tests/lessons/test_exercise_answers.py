@@ -1,5 +1,5 @@
 """The table: for each exercise, right answers of many spellings accepted and wrong ones refused, most with a hint of
-their own. ``python -m pytest tests/lessons/test_answers.py -s`` prints it.
+their own. ``python -m pytest tests/lessons/test_exercise_answers.py -s`` prints it.
 """
 
 from importlib.util import module_from_spec, spec_from_file_location
