@@ -1,5 +1,5 @@
-import { element, slider, widgetRoot } from "../../classroom/widget.js";
-import { onLookChange, sharpContext, themeColours } from "../../classroom/canvas.js";
+import { element, numberList, slider, widgetRoot, writeNumbers } from "../../classroom/widget.js";
+import { numbersOf, onLookChange, sharpContext, themeColours } from "../../classroom/canvas.js";
 
 // As opened_groups and slow_work in groups.py, with the minima and the best of the row.
 export function twoLevels(row, groups, slack) {
@@ -14,15 +14,14 @@ export function twoLevels(row, groups, slack) {
 
 function render({ model, el }) {
   const { alt, vectors, codes } = model.get("setup");
-  const view = model.get("scores");
-  const all = new Float32Array(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength));
+  const all = numbersOf(model.get("scores"), Float32Array);
   const root = widgetRoot(el);
   const state = { vector: 0, power: 3, slack: 0 };
   const powers = Math.log2(codes);
 
   const canvas = element("canvas", { role: "img", "aria-label": alt });
   canvas.style.cssText = "width:100%;height:270px;display:block";
-  const numbers = element("dl", { class: "vq-numbers" });
+  const numbers = numberList();
   const groupSlider = slider({ zh: "组数 G", en: "groups G", min: 0, max: powers, step: 1, value: state.power },
     (value) => {
       state.power = value;
@@ -58,13 +57,13 @@ function render({ model, el }) {
     const slack = state.slack * 0.5 * highest;
     const { minima, best, opened, candidates, winner, work } = twoLevels(row, groups, slack);
     const count = opened.filter(Boolean).length;
-    const entry = (label, value) => element("div", {}, element("dt", {}, label), element("dd", {}, value));
-    numbers.replaceChildren(
-      entry(["打开的组", "groups opened"], `${count} / ${groups}`),
-      entry(["要逐个找位置的分数", "scores searched for a position"], `${groups} + ${count} × ${size} = ${work}`),
-      entry(["一层时", "with one level"], String(codes)),
-      entry(["候选", "candidates"], String(candidates)),
-      entry(["赢家", "winner"], String(winner)));
+    writeNumbers(numbers, [
+      [["打开的组", "groups opened"], `${count} / ${groups}`],
+      [["要逐个找位置的分数", "scores searched for a position"], `${groups} + ${count} × ${size} = ${work}`],
+      [["一层时", "with one level"], codes],
+      [["候选", "candidates"], candidates],
+      [["赢家", "winner"], winner],
+    ]);
     Object.assign(root.dataset, { groups, opened: count, work, winner, candidates, vector: state.vector });
 
     const { context, width, height } = sharpContext(canvas);

@@ -1,5 +1,5 @@
-import { element, onceAFrame, slider, soon, widgetRoot } from "../../classroom/widget.js";
-import { onLookChange, plane, sharpContext, themeColours } from "../../classroom/canvas.js";
+import { element, numberList, onceAFrame, slider, soon, widgetRoot, writeNumbers } from "../../classroom/widget.js";
+import { diamond, disc, onLookChange, plane } from "../../classroom/canvas.js";
 
 /** @type {(a: number[], b: number[]) => number} */
 function squared([x, y], [u, v]) {
@@ -24,8 +24,8 @@ function render({ model, el }) {
   const cellOf = [];
   lists.forEach((list, cell) => list.forEach((code) => { cellOf[code] = cell; }));
 
-  const { box, canvas, handle } = plane(-1, 1, alt);
-  const numbers = element("dl", { class: "vq-numbers" });
+  const { box, canvas, handle, open } = plane(-1, 1, alt);
+  const numbers = numberList();
   root.append(
     slider({ zh: "搜几个格 nprobe", en: "cells searched, nprobe", min: 1, max: centres.length, step: 1, value: 1 },
       (value) => {
@@ -48,25 +48,23 @@ function render({ model, el }) {
 
   const tell = soon(() => {
     const { cells, compared, found, nearest } = searchCells(query, codes, centres, lists, probes);
-    const entry = (label, value) => element("div", {}, element("dt", {}, label), element("dd", {}, value));
     const far = (index) => Math.sqrt(squared(query, codes[index])).toFixed(3);
     const missed = squared(query, codes[found]) > squared(query, codes[nearest]);
-    numbers.replaceChildren(
-      entry(["比较的距离", "distances computed"], `${centres.length} + ${compared.length} = ${centres.length + compared.length}`),
-      entry(["全部搜时", "searching all"], String(codes.length)),
-      entry(["找到的距离", "distance found"], far(found)),
-      entry(["最近的距离", "nearest distance"], far(nearest)),
-      entry(["结果", "result"], missed ? ["✗ 漏掉了", "✗ missed"] : ["✓ 找对了", "✓ found"]));
+    writeNumbers(numbers, [
+      [["比较的距离", "distances computed"], `${centres.length} + ${compared.length} = ${centres.length + compared.length}`],
+      [["全部搜时", "searching all"], codes.length],
+      [["找到的距离", "distance found"], far(found)],
+      [["最近的距离", "nearest distance"], far(nearest)],
+      [["结果", "result"], missed ? ["✗ 漏掉了", "✗ missed"] : ["✓ 找对了", "✓ found"]],
+    ]);
     Object.assign(root.dataset, { probes: cells.length, compared: compared.length, missed });
   });
   const draw = () => {
     const { cells, found, nearest } = searchCells(query, codes, centres, lists, probes);
-    const { context, width } = sharpContext(canvas);
-    if (!width) return;
-    const theme = themeColours(canvas);
+    const pen = open();
+    if (!pen) return;
+    const { context, theme, width, at } = pen;
     const chosen = new Set(cells);
-    /** @type {(point: number[]) => [number, number]} */
-    const at = ([x, y]) => [((x + 1) / 2) * width, ((1 - y) / 2) * width];
     const side = width / grid;
     owners.forEach((cell, i) => {
       const [column, row] = [i % grid, Math.floor(i / grid)];
@@ -82,11 +80,8 @@ function render({ model, el }) {
     });
     codes.forEach((code, i) => {
       const compared = chosen.has(cellOf[i]);
-      context.fillStyle = compared ? "#009e73" : theme.text;
       context.globalAlpha = compared ? 1 : 0.35;
-      context.beginPath();
-      context.arc(...at(code), compared ? 3.2 : 1.8, 0, 7);
-      context.fill();
+      disc(context, ...at(code), compared ? 3.2 : 1.8, compared ? "#009e73" : theme.text);
     });
     context.globalAlpha = 1;
     const line = (index, colour, dash) => {
@@ -110,16 +105,10 @@ function render({ model, el }) {
       context.lineTo(x - 6, y + 6);
       context.stroke();
     }
-    const [x, y] = at(query);
     context.fillStyle = "#e69f00";
     context.strokeStyle = theme.text;
     context.lineWidth = 1.5;
-    context.beginPath();
-    context.moveTo(x, y - 9);
-    context.lineTo(x + 9, y);
-    context.lineTo(x, y + 9);
-    context.lineTo(x - 9, y);
-    context.closePath();
+    diamond(context, ...at(query), 9);
     context.fill();
     context.stroke();
   };

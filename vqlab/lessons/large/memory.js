@@ -1,4 +1,4 @@
-import { element, radios, slider, widgetRoot } from "../../classroom/widget.js";
+import { element, numberList, radios, slider, widgetRoot, writeNumbers } from "../../classroom/widget.js";
 import { onLookChange, sharpContext, themeColours } from "../../classroom/canvas.js";
 
 // As memory_of in memory.py: bytes of each part.
@@ -28,7 +28,7 @@ function render({ model, el }) {
 
   const canvas = element("canvas", { role: "img", "aria-label": alt });
   canvas.style.cssText = "width:100%;height:262px;display:block";
-  const numbers = element("dl", { class: "vq-numbers" });
+  const numbers = numberList();
   const powerSlider = (key, zh, en, min, max) => {
     const made = slider({ zh, en, min, max, step: 1, value: power[key] }, (value) => {
       power[key] = value;
@@ -58,13 +58,12 @@ function render({ model, el }) {
     const memory = memoryOf(n, k, d, itemsize, chunk);
     const inputs = memory.vectors + memory.codebook;
     const times = memory.scores / inputs;
-    const entry = (label, value) => element("div", {}, element("dt", {}, label), element("dd", {}, value));
     const fits = machines.find(([size]) => memory.scores < size);
-    numbers.replaceChildren(
-      entry(["分数矩阵", "the matrix of scores"], bytesSaid(memory.scores)),
-      entry(["是输入的", "times its inputs"], `× ${Number(times.toPrecision(3))}`),
-      entry(["放得下的最小机器", "smallest machine it fits"],
-        fits ? (fits[1] === fits[2] ? fits[1] : [fits[1], fits[2]]) : ["都放不下", "none of them"]));
+    writeNumbers(numbers, [
+      [["分数矩阵", "the matrix of scores"], bytesSaid(memory.scores)],
+      [["是输入的", "times its inputs"], `× ${Number(times.toPrecision(3))}`],
+      [["放得下的最小机器", "smallest machine it fits"], fits ? [fits[1], fits[2]] : ["都放不下", "none of them"]],
+    ]);
     Object.assign(root.dataset, { n, k, d, itemsize, scores: memory.scores });
 
     const { context, width, height } = sharpContext(canvas);

@@ -1,4 +1,4 @@
-import { asker, element, radios, widgetRoot } from "../../classroom/widget.js";
+import { asker, button, element, radios, widgetRoot } from "../../classroom/widget.js";
 import { onLookChange, sharpContext, themeColours } from "../../classroom/canvas.js";
 
 function render({ model, el }) {
@@ -11,8 +11,7 @@ function render({ model, el }) {
     values[key] = value;
     ask({ values });
   };
-  const again = element("button", { type: "button" }, ["再测一次", "measure again"]);
-  again.addEventListener("click", () => ask({ values }));
+  const again = button(["再测一次", "measure again"], () => ask({ values }));
   const list = element("p", { class: "vq-legend", role: "status" });
   root.append(
     radios(["码字 K", "codes K"], sizes.map((each) => [each, String(each), String(each)]), values.codes, choose("codes")),

@@ -1,4 +1,4 @@
-import { asker, element, slider, soon, widgetRoot } from "../../classroom/widget.js";
+import { asker, element, numberList, slider, soon, widgetRoot, writeNumbers } from "../../classroom/widget.js";
 import { drawPixels, onLookChange, sharpContext, themeColours } from "../../classroom/canvas.js";
 
 // [[1, 1], [2, 2], …] -> the number of the first token of each scale: [0, 1, 5, …].
@@ -49,7 +49,7 @@ function render({ model, el }) {
   belief.style.cssText = "width:100%;height:236px;display:block";
   const legend = element("p", { class: "vq-legend" }, ["框：模型给这一类的概率；实心：加上旋钮之后，真正抽签用的。最上面是抽中的。",
     "Frame: what the model gave it for this class; filled: after the sliders, what was drawn from. The drawn code is on top."]);
-  const numbers = element("dl", { class: "vq-numbers" });
+  const numbers = numberList();
   root.append(controls,
     element("div", { class: "vq-row vq-top" },
       element("div", { class: "vq-row", role: "group", "aria-label": alt, style: "flex:none;gap:8px 14px" },
@@ -130,12 +130,12 @@ function render({ model, el }) {
   const write = soon(() => {
     const answer = model.get("answer");
     const chance = answer.drawn_from.reduce((sum, p) => sum + p, 0);
-    numbers.replaceChildren(...[
+    writeNumbers(numbers, [
       [["这个 token 抽中的码字", "code this token drew"], `${answer.codes[0]}`],
       [["可以抽到的码字", "codes it could have drawn"], `${answer.possible}`],
       [["这几个近邻合起来", "these neighbours together"], `${(100 * chance).toFixed(0)} %`],
       [["平均每个 token 的意外", "mean surprise a token"], [`${answer.bits.toFixed(2)} 比特`, `${answer.bits.toFixed(2)} bits`]],
-    ].map(([label, value]) => element("div", {}, element("dt", {}, label), element("dd", {}, value))));
+    ]);
   });
   const { ask, end } = asker(model, root, draw);
   draw();
