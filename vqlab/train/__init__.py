@@ -100,7 +100,7 @@ def _fit(model, batches, seconds, steps, lr, records_per_second):
             if progress >= 1:
                 return
             for group in optimizer.param_groups:
-                group["lr"] = lr * min(1.0, step / 50) * (0.5 + 0.5 * math.cos(math.pi * progress))
+                group["lr"] = learning_rate(lr, step, progress)
             images = images.to(device, non_blocking=True)
             output, quantization, indices = forward(images)
             reconstruction = F.mse_loss(output.float(), images)
@@ -122,6 +122,11 @@ def _fit(model, batches, seconds, steps, lr, records_per_second):
                 yield record
     finally:
         model.eval()
+
+
+def learning_rate(peak: float, step: int, progress: float) -> float:
+    """The rate at a step (1, 2, …): it warms up over 50 steps and falls along half a cosine; progress in [0, 1]."""
+    return peak * min(1.0, step / 50) * (0.5 + 0.5 * math.cos(math.pi * progress))
 
 
 def pick_device() -> torch.device:

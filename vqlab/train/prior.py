@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vqlab.train import learning_rate
 from vqlab.var import VAR
 
 
@@ -70,7 +71,7 @@ def _fit_prior(var, batches, seconds, steps, lr):
             if progress >= 1:
                 return
             for group in optimizer.param_groups:
-                group["lr"] = lr * min(1.0, step / 50) * (0.5 + 0.5 * math.cos(math.pi * progress))
+                group["lr"] = learning_rate(lr, step, progress)
             idx_Bl = var.tokenizer.img_to_idxBl(images.to(device))
             truth = torch.cat(idx_Bl, dim=1)  # (B, L)
             var.train()
