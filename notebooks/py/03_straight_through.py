@@ -898,14 +898,15 @@ classroom.say(f"平均图 {lazy:.1f} dB，你的 VQ-VAE {learnt:.1f} dB；用到
               f"the mean picture {lazy:.1f} dB, your VQ-VAE {learnt:.1f} dB; {in_use} of 32 different tokens in use")
 classroom.say(f"写出的 16 幅里，与某个训练数字完全相同的：{copied}", f"of the 16 pictures written, the same as a training digit: {copied}")
 assert learnt > lazy + 5 and in_use > 12 and copied < 8
-figure, axes = plt.subplots(4, 8, figsize=(5.6, 3.1))
+figure, axes = plt.subplots(4, 8, figsize=(5.6, 3.7))
+figure.get_layout_engine().set(h_pad=0.18)
 names = "没见过的 unseen", "重建 rebuilt", "写出：看左边 written, looking left", "写出：看左边和上面 written, looking left and up"
 for row, name, shown in zip(axes, names, (unseen, again, *pictures), strict=True):
     classroom.draw_images(list(shown[:8]), [""] * 8, row)
-    row[0].set_title(name, loc="left", fontsize=9)
-classroom.show(figure, "四行八列的小数字：没见过的手写数字；从 token 重建的，笔画都在；只看左边写出的，勉强有数字的样子；也看上面写出的，多半像数字。",
+    row[0].text(0, 1.1, name, fontsize=9, transform=row[0].transAxes, in_layout=False)
+classroom.show(figure, "四行八列的小图：没见过的手写数字；从 token 重建的，笔画都在；只看左边写出的，笔画零乱；也看上面写出的，有几个像数字。",
                "Four rows of eight: unseen handwritten digits; rebuilt from tokens, every stroke there; written looking left only, "
-               "just like digits here and there; looking up as well, most of them like digits.")
+               "strokes in disorder; looking up as well, some of them like digits.")
 
 # %% [markdown]
 # <div lang="zh">
