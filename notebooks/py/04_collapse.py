@@ -848,6 +848,7 @@ def solution(batches):
     encoder = torch.nn.Sequential(torch.nn.PixelUnshuffle(4), Conv(48, 64, 3, padding=1), torch.nn.ReLU(), Conv(64, 8, 1))
     decoder = torch.nn.Sequential(Conv(8, 64, 3, padding=1), torch.nn.ReLU(), Conv(64, 48, 3, padding=1), torch.nn.PixelShuffle(4))
     optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=0.002)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 800)
 
     def rows(images):  # (B, 3, H, W) -> (B, H/4, W/4, 8)
         return encoder(images).permute(0, 2, 3, 1)
@@ -859,7 +860,7 @@ def solution(batches):
         return decoder(z_q.permute(0, 3, 1, 2))
 
     codebook = LivingCodebook(rows(next(batches)).detach().flatten(0, 2)[::4])  # 1024 个里取 256 个 256 of 1024
-    for step in range(600):
+    for step in range(800):
         x = next(batches)
         z_e = rows(x)
         codebook.step(z_e.detach().flatten(0, 2))
@@ -868,6 +869,7 @@ def solution(batches):
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+        schedule.step()
     return lambda images: nearest(rows(images)), lambda tokens: picture(codebook.codes[tokens])
 
 

@@ -18,7 +18,7 @@ from vqlab.metrics import psnr, usage
 WORDS = 256  # K
 STRIDE = 4  # one token for every 4 × 4 pixels
 SIZE = 128  # pixels a side of one's own photographs
-ALLOWANCE = 1.5  # dB below the mosaic
+ALLOWANCE = 0.5  # dB below the mosaic; a palette of the 256 best mean colours falls short of it
 USAGE = 0.8  # of the codes, among 64 crops of the training photographs
 RAISED = ("{what} 时出错：{error}", "An error in {what}: {error}")
 Make = Callable[[Iterator[Tensor]], tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]]
@@ -55,9 +55,9 @@ class Capstone:
         ("使用率不够：码字从第一批 z_e 中取（或用 kmeans），以后每步调用上面的 LivingCodebook.step。",
          "Too few codes in use: take them from the first batch of z_e (or use kmeans), then call LivingCodebook.step "
          "from above at every step."),
-        ("分贝不够：有了 LivingCodebook，损失只要重建加承诺两项；再多练几百步，学习率 0.002。",
+        ("分贝不够：有了 LivingCodebook，损失只要重建加承诺两项；再多练几百步，学习率从 0.002 慢慢降到 0。",
          "Too few decibels: with a LivingCodebook the loss is reconstruction plus commitment alone; train some "
-         "hundred steps more, with a learning rate of 0.002."),
+         "hundred steps more, with a learning rate that falls from 0.002 to 0."),
     ]
     patience = 30.0
 
