@@ -29,6 +29,9 @@ class Peer(nn.Module):
         return quantized, loss.squeeze(), indices.flatten()
 
 
+QUANTIZERS = {"vqlab": EMAVectorQuantizer, "vector-quantize-pytorch": Peer}
+
+
 def train(make, seconds, seed, *, batch=(8, 64), network=None, **settings):
     """(dB, perplexity, codes) on the cat, (perplexity, codes in %) on 640 training crops, steps."""
     torch.manual_seed(seed)
@@ -49,8 +52,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--only", choices=QUANTIZERS, help="train one of the two")
     options = parser.parse_args()
-    for name, make in [("vqlab", EMAVectorQuantizer), ("vector-quantize-pytorch", Peer)]:
+    for name, make in QUANTIZERS.items():
+        if options.only not in (None, name):
+            continue
         decibels = []
         for seed in range(options.seeds):
             db, on_cat, codes, on_crops, used, steps = train(make, options.seconds, seed)

@@ -129,8 +129,8 @@ def _fit(model, batches, seconds, steps, lr, make_optimizers, records_per_second
                 optimizer.step()
             state.advance(time.perf_counter() - start)
             if recorded:
-                if isinstance(indices, list):  # words by scale
-                    indices = torch.cat([words.flatten() for words in indices])
+                if isinstance(indices, list):  # tokens by scale
+                    indices = torch.cat([tokens.flatten() for tokens in indices])
                 numbers = torch.stack([loss.detach(), reconstruction.detach(), quantization.detach(),
                                        psnr(output.detach(), images).mean(),
                                        perplexity(indices, model.vocab_size), usage(indices, model.vocab_size)])
@@ -138,7 +138,7 @@ def _fit(model, batches, seconds, steps, lr, make_optimizers, records_per_second
                 due = record.seconds + 1 / records_per_second
                 yield record
     finally:
-        model.eval()
+        model.eval().to(memory_format=torch.contiguous_format)  # as a loaded model is: the same bits
 
 
 MUON_LR = 5.0  # times Adam's: how far a step moves each direction of a matrix, not each number

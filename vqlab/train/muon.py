@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 
-def orthogonalize(matrices: Tensor, iterations: int = 5) -> Tensor:
+def orthogonalize(matrices: Tensor, iterations: int = 4) -> Tensor:
     """Roughly U Vᵀ of each M = U S Vᵀ: the singular vectors stay, the singular values come near 1 (0.7 to 1.2).
 
     Newton–Schulz: X ← (a I + b A + c A²) X with A = X Xᵀ brings the singular values s ← a s + b s³ + c s⁵ of
