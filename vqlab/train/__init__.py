@@ -17,8 +17,8 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from vqlab.metrics import perplexity, psnr, usage
-from vqlab.train.ranks import furthest, many
-from vqlab.vqvae import SimpleVQVAE
+from vqlab.train.ranks import average_gradients, furthest, many
+from vqlab.vqvae import STRIDE, SimpleVQVAE
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,7 @@ def _fit(model, batches, seconds, steps, lr, records_per_second):
     device = next(model.parameters()).device
     optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=lr, betas=(0.9, 0.99),
                                  fused=True)  # one kernel for all parameters
-    # static_graph: a φ that no scale uses gets no gradient, in no step
-    forward = DistributedDataParallel(model, static_graph=True) if many() else model
+    forward = _distributed(model) if many() else model
     start = time.perf_counter()
     due = 0.0  # when the next record is
     batches = iter(batches)
@@ -110,6 +109,8 @@ def _fit(model, batches, seconds, steps, lr, records_per_second):
                 raise ValueError(f"expected a finite loss, got {loss.item()} at step {step}; lower lr={lr}?")
             optimizer.zero_grad()
             loss.backward()
+            if model.context is not None and step % 2:
+                _teach(model.context, indices.view(len(images), -1, images.shape[3] // STRIDE)[::4])
             optimizer.step()
             if recorded:
                 if isinstance(indices, list):  # words by scale
@@ -122,6 +123,23 @@ def _fit(model, batches, seconds, steps, lr, records_per_second):
                 yield record
     finally:
         model.eval()
+
+
+def _distributed(model):
+    """The model, its gradients averaged over all processes, but for the context's, which `_teach` averages."""
+    if model.context is not None:
+        model.context.requires_grad_(False)  # what needs no gradient here is only made equal
+    # static_graph: a φ that no scale uses gets no gradient, in no step
+    forward = DistributedDataParallel(model, static_graph=True)
+    if model.context is not None:
+        model.context.requires_grad_(True)
+    return forward
+
+
+def _teach(context, tokens):
+    """The gradient of what tokens (B, H/4, W/4) cost; it reaches the context alone."""
+    context.loss(tokens).backward()
+    average_gradients(context)
 
 
 def learning_rate(peak: float, step: int, progress: float) -> float:
