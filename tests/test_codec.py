@@ -31,15 +31,16 @@ from vqlab import (
     unpack,
 )
 from vqlab.bundle import PATH
+from vqlab.codec import correct_colours, fit_colours
 from vqlab.codec.__main__ import main
 
-HEADER = 16  # bytes
+HEADER = 16 + 12  # bytes
 
 
 @cache
 def untrained(num_embeddings=23, channels=3, seed=0):
     torch.manual_seed(seed)
-    context = TokenContext(num_embeddings, embedding=4, hidden=8)
+    context = TokenContext(num_embeddings, embedding_dim=4, hidden=8)
     with torch.no_grad():
         for parameter in context.parameters():
             parameter *= 2  # opinions
@@ -79,7 +80,25 @@ def test_a_picture_of_any_size_comes_back_as_its_tokens_draw_it(height, width, c
     assert torch.equal(tokens, tokens_of(model, image)) and size == (height, width)
     back = decompress(model, data)
     drawn = model.idxBl_to_img([tokens.view(1, -1)], size=(4 * tokens.shape[0], 4 * tokens.shape[1]))
-    assert back.shape == image.shape and torch.equal(back, drawn[:, :, :height, :width])
+    drawn = drawn[:, :, :height, :width]
+    assert back.shape == image.shape
+    assert torch.equal(decompress(model, pack(model, tokens, size)), drawn)  # no correction
+    assert (back - image).square().mean() <= (drawn - image).square().mean() + 1e-4
+
+
+def test_colours_are_corrected_by_least_squares():
+    drawn = picture(20, 30)
+    mix = torch.tensor([[0.25, -0.125, 0.0625], [0, 0.125, 0.25], [0.0625, 0, -0.25]])
+    shift = torch.tensor([0.125, -0.0625, 0.25])
+    image = drawn + torch.einsum("cd,bdhw->bchw", mix, drawn) + shift[:, None, None]
+    colours = fit_colours(drawn, image)
+    assert colours.dtype == torch.int8 and colours.shape == (3, 4)
+    assert (colours / 256 - torch.cat([mix, shift[:, None]], dim=1)).abs().max() < 0.005
+    assert (correct_colours(drawn, colours) - image).square().mean() < 1e-4 * (drawn - image).square().mean() + 1e-5
+    # of one colour alone only the shift is known, and nothing blows up
+    flat = torch.full((1, 3, 4, 4), 0.5)
+    assert (correct_colours(flat, fit_colours(flat, flat - 0.1)) - flat + 0.1).abs().max() < 0.01
+    assert fit_colours(flat, flat + 100).max() == 127
 
 
 def test_without_a_rate_weight_tokens_are_the_nearest_codes():
@@ -247,8 +266,8 @@ def test_a_forged_size_is_not_believed():
     model = untrained()
     header = pack(model, torch.zeros(1, 1, dtype=torch.int64))[:8]
     for size in ((0, 4), (60000, 60000)):
-        with pytest.raises(ValueError, match=f"expected 1 to .* pixels .*got {size[0]} × {size[1]}"):
-            unpack(model, sealed(header + struct.pack("<HH", *size), b"\0\0\0\0"))
+        with pytest.raises(ValueError, match=f"expected 1 to .* pixels, got {size[0]} × {size[1]}"):
+            unpack(model, sealed(header + struct.pack("<HH", *size), bytes(16)))
 
 
 @pytest.mark.parametrize("foreign", [b"", b"vqt", b"\xff\xd8\xff\xe0 a JPEG, let us say", b"vqt1"])

@@ -16,7 +16,8 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from vqlab.metrics import perplexity, psnr, usage
-from vqlab.train.ranks import average_gradients, furthest, many
+from vqlab.train.context import ContextTeacher
+from vqlab.train.ranks import furthest, many
 from vqlab.train.state import TrainingState
 from vqlab.vqvae import STRIDE, SimpleVQVAE
 
@@ -90,10 +91,11 @@ def fit(model: SimpleVQVAE, batches: Iterable[Tensor], *, seconds: float = math.
 
 def _fit(model, batches, seconds, steps, lr, records_per_second, state):
     device = next(model.parameters()).device
-    optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=lr, betas=(0.9, 0.99),
-                                 fused=True)  # one kernel for all parameters
+    learning = [p for name, p in model.named_parameters() if p.requires_grad and not name.startswith("context.")]
+    optimizer = torch.optim.Adam(learning, lr=lr, betas=(0.9, 0.99), fused=True)  # one kernel for all parameters
+    teacher = None if model.context is None else ContextTeacher(model.context)
     forward = _distributed(model) if many() else model
-    state.resume(model, [optimizer])
+    state.resume(model, [optimizer] if teacher is None else [optimizer, teacher.optimizer])
     start = time.perf_counter() - state.seconds
     due = 0.0  # when the next record is
     batches = iter(batches)
@@ -117,9 +119,10 @@ def _fit(model, batches, seconds, steps, lr, records_per_second, state):
                 raise ValueError(f"expected a finite loss, got {loss.item()} at step {step}; lower lr={lr}?")
             optimizer.zero_grad()
             loss.backward()
-            if model.context is not None and step % 2:
-                _teach(model.context, indices.view(len(images), -1, images.shape[3] // STRIDE)[::4])
             optimizer.step()
+            if teacher is not None:
+                tokens = indices.view(len(images), -1, images.shape[3] // STRIDE)
+                teacher.step(tokens, step, learning_rate(teacher.lr, step, progress))
             state.advance(time.perf_counter() - start)
             if recorded:
                 if isinstance(indices, list):  # words by scale
@@ -135,20 +138,14 @@ def _fit(model, batches, seconds, steps, lr, records_per_second, state):
 
 
 def _distributed(model):
-    """The model, its gradients averaged over all processes, but for the context's, which `_teach` averages."""
+    """The model, its gradients averaged over all processes; the context's are its teacher's business."""
     if model.context is not None:
-        model.context.requires_grad_(False)  # what needs no gradient here is only made equal
+        model.context.requires_grad_(False)  # what needs no gradient now is made equal, and left alone
     # static_graph: a φ that no scale uses gets no gradient, in no step
     forward = DistributedDataParallel(model, static_graph=True)
     if model.context is not None:
         model.context.requires_grad_(True)
     return forward
-
-
-def _teach(context, tokens):
-    """The gradient of what tokens (B, H/4, W/4) cost; it reaches the context alone."""
-    context.loss(tokens).backward()
-    average_gradients(context)
 
 
 def learning_rate(peak: float, step: int, progress: float) -> float:
