@@ -162,7 +162,7 @@ def draw_runs(runs: Mapping[str, SmallRun], baseline: str, field: str = "usage")
     shown = [label for label in runs if label != baseline]
     columns = 4
     rows = -(-len(shown) // columns)
-    _, grid = plt.subplots(rows, columns, figsize=(5.8, 1.35 * rows), sharex=True, sharey=True, squeeze=False)
+    _, grid = plt.subplots(rows, columns, figsize=(6.6, 1.35 * rows), sharex=True, sharey=True, squeeze=False)
     factor = 100 if field == "usage" else 1
     for ax, label in zip(grid.flat, shown, strict=False):
         for name, style in ((baseline, {"color": COLOURS["wrong"], "linestyle": "--", "linewidth": 1}),
