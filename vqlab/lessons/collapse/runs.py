@@ -180,7 +180,7 @@ def draw_runs(runs: Mapping[str, SmallRun], baseline: str, field: str = "usage")
 
 def draw_entropy_price(scores: Mapping[float, Score]) -> list[Axes]:
     """Draw usage and quality against the weight of the entropy term: weight -> score."""
-    _, axes = plt.subplots(1, 3, figsize=(6.6, 1.9))
+    _, axes = plt.subplots(1, 3, figsize=(6.2, 1.8))
     labels = [f"{weight:g}" for weight in scores]
     for ax, title, values, colour, marker in zip(axes, (
             "使用率 usage (%)", "猫用的码字 codes on the cat", "峰值信噪比 PSNR (dB)"), (
