@@ -54,7 +54,7 @@ def refresh(lesson, timeout):
     """
     twin = lesson.parent / "py" / f"{lesson.stem}.py"
     if twin.exists():
-        twin.touch()  # it is what one edits; a checkout may have written the notebook last, and the newer of the two wins
+        twin.touch()  # the newer of the two wins, and a checkout may have written the notebook last
     _run(["jupytext", "--sync", twin if twin.exists() else lesson], 60)
     with tempfile.TemporaryDirectory() as folder:
         executed = Path(folder) / lesson.name
