@@ -555,14 +555,14 @@ assert grid.score.psnr > none.psnr + 1
 # %% tags=["nbval-ignore-output"]
 torch.manual_seed(0)
 alive = SimpleVQVAE(512, 8, quantizer=EMAVectorQuantizer(512, 8)).to(pick_device())
-batches = crops(photos(), 50, 32, generator=torch.Generator().manual_seed(0))  # 32 × 32 像素 pixels
+batches = crops(photos(), generator=torch.Generator().manual_seed(0))
 
 panel = lesson.CollapsePanel("默认三样", "The default three", 60)
 for record in panel.watch_codes(alive, fit(alive, batches, seconds=60)):
     pass
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
-minute = lesson.score(alive, batches=16, size=32)
+minute = lesson.score(alive, batches=10)
 print("没有补救 no remedy (50 步 steps):", dead, sep="\n")
 print(f"默认三样 default three ({record.step} 步 steps):", minute, sep="\n")
 

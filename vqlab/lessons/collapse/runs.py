@@ -103,7 +103,7 @@ class SmallRun:
                                  quantizer=quantizer)
         self.steps, self.records = steps, []
         self._source = fit(self.model, crops(photographs(), 8, 32, generator=torch.Generator().manual_seed(seed)),
-                           steps=steps, lr=lr)
+                           steps=steps, lr=lr, optimizer="adam")
 
     def __iter__(self) -> Iterator[Record]:
         for record in self._source:
