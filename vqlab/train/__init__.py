@@ -128,9 +128,9 @@ def _fit(model, batches, seconds, steps, lr, make_optimizers, records_per_second
             loss.backward()
             for optimizer in optimizers:
                 optimizer.step()
-            if teacher is not None:
+            if teacher is not None and teacher.is_due(step, progress):
                 tokens = indices.view(len(images), -1, images.shape[3] // STRIDE)
-                teacher.step(tokens, step, learning_rate(teacher.lr, step, progress))
+                teacher.teach(tokens, step, learning_rate(teacher.lr, step, progress))
             state.advance(time.perf_counter() - start)
             if recorded:
                 if isinstance(indices, list):  # tokens by scale
