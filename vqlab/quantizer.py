@@ -179,9 +179,9 @@ class EMAVectorQuantizer(VectorQuantizer2):
     """`VectorQuantizer2` whose codes are moving averages: the default recipe against codebook collapse.
     码字用滑动平均更新的量化器：防止码本坍缩的默认做法。
 
-    The loss is the commitment term alone. K-means start and restart of dead codes are on: a code restarts below a fifth
-    of the uniform share. The higher that bound, the more codes are in use, where vectors are many; but rare ones, which
-    cost the most error, lose theirs (`tests/bench/ablation.py`).
+    The loss is the commitment term alone. K-means start and restart of dead codes are on; dead is a code with less
+    than a fifth of the uniform share. The higher that bound, the more codes are in use, where vectors are many; but
+    the rare vectors, which cost the most error, lose theirs (`tests/bench/ablation.py`).
 
     Args:
         num_embeddings: K.
