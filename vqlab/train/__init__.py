@@ -16,10 +16,11 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from vqlab.metrics import perplexity, psnr, usage
+from vqlab.train.context import ContextTeacher
 from vqlab.train.muon import Muon
 from vqlab.train.ranks import furthest, many
 from vqlab.train.state import TrainingState
-from vqlab.vqvae import SimpleVQVAE
+from vqlab.vqvae import STRIDE, SimpleVQVAE
 
 
 @dataclass(frozen=True)
@@ -99,9 +100,9 @@ def _fit(model, batches, seconds, steps, lr, make_optimizers, records_per_second
     if device.type == "cpu":
         model.to(memory_format=torch.channels_last)  # as oneDNN's convolutions want it: a tenth faster
     optimizers = make_optimizers(model, lr)
-    # static_graph: a φ that no scale uses gets no gradient, in no step
-    forward = DistributedDataParallel(model, static_graph=True) if many() else model
-    state.resume(model, optimizers)
+    teacher = None if model.context is None else ContextTeacher(model.context)
+    forward = _distributed(model) if many() else model
+    state.resume(model, optimizers if teacher is None else [*optimizers, teacher.optimizer])
     start = time.perf_counter() - state.seconds
     due = 0.0  # when the next record is
     batches = iter(batches)
@@ -127,6 +128,9 @@ def _fit(model, batches, seconds, steps, lr, make_optimizers, records_per_second
             loss.backward()
             for optimizer in optimizers:
                 optimizer.step()
+            if teacher is not None:
+                tokens = indices.view(len(images), -1, images.shape[3] // STRIDE)
+                teacher.step(tokens, step, learning_rate(teacher.lr, step, progress))
             state.advance(time.perf_counter() - start)
             if recorded:
                 if isinstance(indices, list):  # tokens by scale
@@ -147,7 +151,8 @@ WIDE = 16  # channels in and out beyond which a convolution is Muon's: narrower 
 
 def _adam(model, lr, but=()):
     others = {id(parameter) for parameter in but}
-    parameters = [p for p in model.parameters() if p.requires_grad and id(p) not in others]
+    parameters = [p for name, p in model.named_parameters()
+                  if p.requires_grad and id(p) not in others and not name.startswith("context.")]
     return [torch.optim.Adam([dict(params=parameters, peak=lr)], lr=lr, betas=(0.9, 0.99),
                              fused=True)]  # one kernel for all parameters
 
@@ -159,6 +164,17 @@ def _muon(model, lr):
 
 
 OPTIMIZERS = {"muon": _muon, "adam": _adam}
+
+
+def _distributed(model):
+    """The model, its gradients averaged over all processes; the context's are its teacher's business."""
+    if model.context is not None:
+        model.context.requires_grad_(False)  # what needs no gradient now is made equal, and left alone
+    # static_graph: a φ that no scale uses gets no gradient, in no step
+    forward = DistributedDataParallel(model, static_graph=True)
+    if model.context is not None:
+        model.context.requires_grad_(True)
+    return forward
 
 
 def learning_rate(peak: float, step: int, progress: float) -> float:
