@@ -158,8 +158,8 @@ def _adam(model, lr, but=()):
 
 
 def _muon(model, lr):
-    wide = [module.weight for module in model.modules() if isinstance(module, nn.Conv2d)
-            and min(module.weight.shape[:2]) > WIDE]
+    wide = [module.weight for part in (model.encoder, model.decoder) for module in part.modules()
+            if isinstance(module, nn.Conv2d) and min(module.weight.shape[:2]) > WIDE]
     return _adam(model, lr, but=wide) + ([Muon([dict(params=wide, peak=MUON_LR * lr)], lr)] if wide else [])
 
 
