@@ -150,15 +150,16 @@ WIDE = 16  # channels in and out beyond which a convolution is Muon's: narrower 
 
 
 def _adam(model, lr, but=()):
-    others = {id(parameter) for parameter in [*but, *(model.context.parameters() if model.context else ())]}
-    parameters = [p for p in model.parameters() if p.requires_grad and id(p) not in others]
+    others = {id(parameter) for parameter in but}
+    parameters = [p for name, p in model.named_parameters()
+                  if p.requires_grad and id(p) not in others and not name.startswith("context.")]
     return [torch.optim.Adam([dict(params=parameters, peak=lr)], lr=lr, betas=(0.9, 0.99),
                              fused=True)]  # one kernel for all parameters
 
 
 def _muon(model, lr):
-    wide = [module.weight for module in model.modules() if isinstance(module, nn.Conv2d)
-            and min(module.weight.shape[:2]) > WIDE]
+    wide = [module.weight for part in (model.encoder, model.decoder) for module in part.modules()
+            if isinstance(module, nn.Conv2d) and min(module.weight.shape[:2]) > WIDE]
     return _adam(model, lr, but=wide) + ([Muon([dict(params=wide, peak=MUON_LR * lr)], lr)] if wide else [])
 
 
