@@ -47,7 +47,7 @@ def compress(model: SimpleVQVAE, picture: Tensor, *, rate_weight: float = 0.0) -
     """
     tokens, (height, width) = tokens_of(model, picture, rate_weight=rate_weight), picture.shape[2:]
     drawn = _draw(model, tokens)[:, :, :height, :width]
-    return pack(model, tokens, (height, width), fit_colours(drawn, picture.to(drawn.device)))
+    return pack(model, tokens, (height, width), fit_colours(drawn, picture))
 
 
 @torch.no_grad()
@@ -174,7 +174,7 @@ def fingerprint(model: SimpleVQVAE) -> bytes:
     return digest.digest()
 
 
-# Sums of whole numbers are exact; what it makes of them, one division and products, IEEE 754 defines to the bit.
+# It adds up whole numbers, which is exact, then divides once and multiplies, as IEEE 754 defines to the bit.
 FAMILY = constriction.stream.model.Categorical(perfect=False)
 
 

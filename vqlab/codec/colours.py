@@ -18,10 +18,11 @@ def fit_colours(drawn: Tensor, picture: Tensor) -> Tensor:
     Returns:
         (C, C + 1) int8 on the CPU, M and b beside each other, times 256.
     """
+    drawn, picture = drawn.cpu(), picture.cpu()
     x = torch.cat([drawn, torch.ones_like(drawn[:, :1])], dim=1)[0].flatten(1).double()  # (C + 1, H·W)
     missing = (picture - drawn)[0].flatten(1).double()  # (C, H·W)
-    products = x @ x.T + 1e-3 * x.shape[1] * torch.eye(len(x), device=x.device)  # no more than the picture shows
-    solution = torch.linalg.solve(products.cpu(), (x @ missing.T).cpu()).T
+    products = x @ x.T + 1e-3 * x.shape[1] * torch.eye(len(x))  # no more than the picture shows
+    solution = torch.linalg.solve(products, x @ missing.T).T
     colours = (256 * solution).round().clamp(-128, 127).to(torch.int8)
     corrected = correct_colours(drawn, colours)
     if (picture - corrected).square().mean() > (picture - drawn).square().mean():  # eight bits were too few

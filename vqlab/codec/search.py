@@ -12,9 +12,9 @@ from vqlab.data import MAX_PIXELS
 from vqlab.vqvae import STRIDE, SimpleVQVAE
 
 LONGEST = 2**16 - 1  # a side, in pixels
+SWEEPS = 2  # over the whole map
 CANDIDATES = 4  # codes of a token whose consequences are looked at
-SWEEPS = 2
-LATER = 4  # for that many later tokens: those that this one lies left, above, above left and above right of
+LATER = 4  # for so many later tokens: those that this one lies left, above, above left and above right of
 
 
 @torch.no_grad()
@@ -49,15 +49,18 @@ def tokens_of(model: SimpleVQVAE, picture: Tensor, *, rate_weight: float = 0.0) 
         return nearest
     if getattr(model.quantize, "embedding", None) is None or model.quantize.embedding.metric != "euclidean":
         raise ValueError(f"expected a quantizer that chooses its codes by Euclidean distance, got {model.quantize}")
-    squares = torch.cdist(z_e[0].flatten(1).T, model.quantize.embedding.weight).square().cpu().numpy()  # (h·w, K)
     margined = context.margined(nearest)
     tokens = margined.ravel()  # a view
-    numbers = context.blank(*nearest.shape)  # of the places, among the tokens
-    context.inside(numbers)[:] = np.arange(nearest.numel()).reshape(nearest.shape)
-    candidates = min(CANDIDATES, squares.shape[1])
+    z = np.zeros((*margined.shape, z_e.shape[1]))
+    context.inside(z)[:] = z_e[0].permute(1, 2, 0).cpu().numpy()
+    z = z.reshape(len(tokens), -1)
+    codes = model.quantize.embedding.weight.double().cpu().numpy()
+    lengths = np.square(codes).sum(axis=1)
+    candidates = min(CANDIDATES, len(codes))
     for _ in range(SWEEPS):  # at first later tokens are the nearest codes, then what the first sweep made of them
         for places, here in context.wave(margined):
-            costs = squares[numbers.ravel()[places]] + rate_weight * bits_of(here)  # (n, K)
+            squares = lengths - 2 * z[places] @ codes.T  # ‖z − e‖² but for ‖z‖², which is the same for every code
+            costs = squares + rate_weight * bits_of(here)  # (n, K)
             best = np.argpartition(costs, candidates - 1, axis=1)[:, :candidates]
             later = _later_bits(context, margined, places, best)
             chosen = (np.take_along_axis(costs, best, axis=1) + rate_weight * later).argmin(axis=1)
