@@ -59,6 +59,8 @@ def fit(model: SimpleVQVAE, batches: Iterable[Tensor], *, seconds: float = math.
     evaluation mode. Whoever gave a `state` can go on later: the same call with it goes on from there, after `save`
     and `load` too.
 
+    A model's `context` learns along, from the tokens alone: see `vqlab.train.context`.
+
     Under `torch.distributed` every process calls it with its own batches, of one size: gradients are averaged
     (`DistributedDataParallel`), all start from rank 0's weights and stop after the same step, so that the models
     stay the same. A record is of its own process's batch.
