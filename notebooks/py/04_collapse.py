@@ -259,14 +259,14 @@ for (zh, en), share in ways.items():
 # %% [markdown]
 # <div lang="zh">
 #
-# **要点：** 困惑度和使用率要连同 N 和数法一起说，才有意义。训练曲线上画的只是一批的，偏低；下面的成绩都在同样的 64 个小块（16 384 个 token）上量，最后一节用 1024 个小块，大小和它训练时的一样。
+# **要点：** 困惑度和使用率要连同 N 和数法一起说，才有意义。训练曲线上画的只是一批的，偏低；下面的成绩都在同样的 64 个小块（16 384 个 token）上量，最后一节用它们和另外 576 个。
 #
 # </div>
 # <div lang="en">
 #
 # **Takeaway:** perplexity and usage mean something only together with N and the way of counting. Curves drawn while training
 # are of one batch and read low; the results below are all measured on the same 64 crops (16 384 tokens), in the last section on
-# 1024 crops, as large as those it was trained on.
+# these and 576 more.
 #
 # </div>
 #
