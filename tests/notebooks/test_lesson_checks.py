@@ -218,7 +218,7 @@ def explains(**more):
     (explains(), ""),
     (explains(zh="码本是码字组成的表。"), "one, cell 2: '码本' stands here first"),
     (explains(zh="先说**码本**。"), "of that, here: []"),
-    (explains(zh="码本？\n\n**码本**是码字组成的表。"), "here first: '码本？'. Expected **码本** in bold type (it is"),
+    (explains(zh="码本？\n\n**码本**是码字组成的表。"), "'码本？'. Expected **码本** in bold type (it is"),
     (explains(en="A table of code vectors."), "'codebook' is in the glossary and in no lesson"),
     (explains(en="Codebooks.\n\nA **codebook** is a table of code vectors."), "stands here first: 'Codebooks.'"),
     (explains(ema_en="The EMA comes later."), "'moving average (EMA)' stands here first"),
