@@ -16,8 +16,11 @@ Shape legend, used in every comment and docstring:
     N     a number of vectors to quantize, usually B * H * W of the feature map
 """
 
+from vqlab.bundle import bundled_model
 from vqlab.checkpoint import load, save
 from vqlab.codebook import Codebook, EMACodebook, entropy_loss, kmeans, nearest_code, nearest_code_by_cosine
+from vqlab.codec import bits, compress, decompress, pack, tokens_of, unpack
+from vqlab.context import TokenContext
 from vqlab.data import (
     DummyDataset,
     Folder,
@@ -44,6 +47,7 @@ from vqlab.quantizer import (
 )
 from vqlab.train import Record, fit, pick_device
 from vqlab.train.prior import PriorRecord, fit_prior
+from vqlab.train.state import TrainingState
 from vqlab.var import VAR, block_causal_mask, guide, keep_top
 from vqlab.vqvae import Decoder, Encoder, SimpleVQVAE
 
@@ -60,8 +64,11 @@ __all__ = [
     "MultiScaleQuantizer", "Phi",
     # model
     "Decoder", "Encoder", "SimpleVQVAE", "load", "save",
+    # files
+    "TokenContext", "bits", "bundled_model", "compress", "decompress", "pack", "tokens_of", "unpack",
     # prior
     "VAR", "block_causal_mask", "guide", "keep_top",
     # measuring and training
-    "PriorRecord", "Record", "bits_per_pixel", "fit", "fit_prior", "perplexity", "pick_device", "psnr", "usage",
+    "PriorRecord", "Record", "TrainingState", "bits_per_pixel", "fit", "fit_prior", "perplexity", "pick_device",
+    "psnr", "usage",
 ]

@@ -1,5 +1,5 @@
-"""The VQ-VAE: a photograph becomes a small map of words and comes back.
-VQ-VAE：一张照片变成一小张词的图，再变回照片。
+"""The VQ-VAE: a photograph becomes a small map of tokens and comes back.
+VQ-VAE：一张照片变成一小张 token（词元）的图，再变回照片。
 
     image (B, C, H, W) --encoder--> z_e (B, D, H/4, W/4) --quantize--> tokens, z_q --decoder--> image
 """
@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vqlab.context import TokenContext
 from vqlab.multiscale import MultiScaleQuantizer
 from vqlab.quantizer import Quantized, VectorQuantizer2
 
@@ -60,26 +61,28 @@ class Decoder(nn.Sequential):
 
 
 class SimpleVQVAE(nn.Module):
-    """Encoder, quantizer, decoder: a picture of H × W pixels becomes H/4 · W/4 words and comes back.
-    编码器、量化器、解码器：H × W 像素的图变成 H/4 · W/4 个词，再变回来。
+    """Encoder, quantizer, decoder: a picture of H × W pixels becomes H/4 · W/4 tokens and comes back.
+    编码器、量化器、解码器：H × W 像素的图变成 H/4 · W/4 个 token，再变回来。
 
     Args:
-        vocab_size: K, the number of words.
+        vocab_size: K, the number of different tokens.
         embedding_dim: D, the length of a code vector.
         in_channels: C, 3 for colour or 1 for grey.
         hidden: channels of the convolutions.
         blocks: residual blocks in the encoder, and in the decoder.
-        quantizer: how vectors become words, by default `VectorQuantizer2(vocab_size, embedding_dim)`.
-        patch_nums: makes the default `MultiScaleQuantizer(vocab_size, embedding_dim, patch_nums)`: words by scale,
+        quantizer: how vectors become tokens, by default `VectorQuantizer2(vocab_size, embedding_dim)`.
+        patch_nums: makes the default `MultiScaleQuantizer(vocab_size, embedding_dim, patch_nums)`: tokens by scale,
             (1, 2, 4, 8, 16) for pictures of 64 × 64 pixels. The last scale fixes the size of the pictures.
+        context: a `TokenContext(vocab_size)`, which `fit` trains along; `vqlab.compress` needs it. One scale only.
 
     Attributes:
         encoder, quantize, decoder: the three parts.
+        context: the `TokenContext`, or None.
         vocab_size, embedding_dim: K and D.
 
     Raises:
-        ValueError: channels other than 1 or 3, a quantizer of another size than (vocab_size, embedding_dim), or
-            both a quantizer and patch_nums.
+        ValueError: channels other than 1 or 3, a quantizer of another size than (vocab_size, embedding_dim), a
+            context of another size or beside several scales, or both a quantizer and patch_nums.
 
     Example:
         >>> import torch
@@ -94,7 +97,8 @@ class SimpleVQVAE(nn.Module):
     """
 
     def __init__(self, vocab_size: int = 16, embedding_dim: int = 64, *, in_channels: int = 3, hidden: int = 64,
-                 blocks: int = 2, quantizer: nn.Module | None = None, patch_nums: Sequence[int] | None = None):
+                 blocks: int = 2, quantizer: nn.Module | None = None, patch_nums: Sequence[int] | None = None,
+                 context: TokenContext | None = None):
         super().__init__()
         if in_channels not in (1, 3):
             raise ValueError(f"expected in_channels 1 or 3, got {in_channels}")
@@ -109,6 +113,10 @@ class SimpleVQVAE(nn.Module):
         size = (self.quantize.num_embeddings, self.quantize.embedding_dim)
         if size != (vocab_size, embedding_dim):
             raise ValueError(f"expected a quantizer of ({vocab_size}, {embedding_dim}), got {size}")
+        if context is not None and (context.num_embeddings != vocab_size or self.multi_scale):
+            raise ValueError(f"expected a context of {vocab_size} codes and one scale, got {context.num_embeddings} "
+                             f"codes and a {type(self.quantize).__name__}")
+        self.context = context
         self.vocab_size, self.embedding_dim, self.in_channels = vocab_size, embedding_dim, in_channels
         self.config = dict(vocab_size=vocab_size, embedding_dim=embedding_dim, in_channels=in_channels,
                            hidden=hidden, blocks=blocks)
@@ -132,7 +140,7 @@ class SimpleVQVAE(nn.Module):
 
     @torch.no_grad()
     def img_to_idxBl(self, images: Tensor) -> list[Tensor]:
-        """The words of pictures, deterministic: (B, number of words) int64 a scale, coarse to fine.
+        """The tokens of pictures, deterministic: (B, number of tokens) int64 a scale, coarse to fine.
 
         One scale: a list of one (B, H/4 · W/4) entry.
 
@@ -140,13 +148,13 @@ class SimpleVQVAE(nn.Module):
             TypeError, ValueError: see `check_images`.
         """
         self.check_images(images)
-        words = self.quantize.encode(self.encoder(images))
-        return words if self.multi_scale else [words.flatten(1)]
+        tokens = self.quantize.encode(self.encoder(images))
+        return tokens if self.multi_scale else [tokens.flatten(1)]
 
     @torch.no_grad()
     def idxBl_to_img(self, idx_Bl: list[Tensor], *, size: tuple[int, int] | None = None,
                      cumulative: bool = False) -> Tensor | list[Tensor]:
-        """Pictures from words alone.
+        """Pictures from tokens alone.
 
         Args:
             idx_Bl: what `img_to_idxBl` returns.
@@ -157,7 +165,7 @@ class SimpleVQVAE(nn.Module):
             (B, C, H, W), values not clipped to [-1, 1].
 
         Raises:
-            TypeError, ValueError: another number of scales, of words or another dtype than the size asks for.
+            TypeError, ValueError: another number of scales, of tokens or another dtype than the size asks for.
         """
         if self.multi_scale:
             height, width = (side * STRIDE for side in self.quantize.sizes[-1])
@@ -165,7 +173,7 @@ class SimpleVQVAE(nn.Module):
                 raise ValueError(f"expected size (H, W) = ({height}, {width}), the last scale's, got {size}")
             maps = self.quantize.decode(idx_Bl, cumulative=True)
         else:
-            maps = [self.quantize.decode(self._word_map(idx_Bl, size))]
+            maps = [self.quantize.decode(self._token_map(idx_Bl, size))]
         return [self.decoder(f) for f in maps] if cumulative else self.decoder(maps[-1])
 
     @torch.no_grad()
@@ -173,7 +181,7 @@ class SimpleVQVAE(nn.Module):
         """What a next-scale prior reads to predict every scale after the first: see `MultiScaleQuantizer.var_input`.
 
         Returns:
-            (B, L − L₀, D), with L words in all and L₀ in the first scale. One scale leaves nothing to predict:
+            (B, L − L₀, D), with L tokens in all and L₀ in the first scale. One scale leaves nothing to predict:
             (B, 0, D).
 
         Raises:
@@ -186,18 +194,18 @@ class SimpleVQVAE(nn.Module):
 
     @property
     def multi_scale(self) -> bool:
-        """Whether words come by scale."""
+        """Whether tokens come by scale."""
         return isinstance(self.quantize, MultiScaleQuantizer)
 
-    def _word_map(self, idx_Bl: list[Tensor], size: tuple[int, int] | None) -> Tensor:
-        """One scale's words (B, H/4 · W/4) -> (B, H/4, W/4)."""
-        words = _one_scale(idx_Bl)
-        side = round(words.shape[-1] ** 0.5) * STRIDE
+    def _token_map(self, idx_Bl: list[Tensor], size: tuple[int, int] | None) -> Tensor:
+        """One scale's tokens (B, H/4 · W/4) -> (B, H/4, W/4)."""
+        tokens = _one_scale(idx_Bl)
+        side = round(tokens.shape[-1] ** 0.5) * STRIDE
         height, width = size or (side, side)
-        if words.ndim != 2 or words.shape[1] * STRIDE**2 != height * width or height % STRIDE or width % STRIDE:
-            raise ValueError(f"expected (B, {height // STRIDE * (width // STRIDE)}) words for a picture of "
-                             f"{height} × {width} pixels, got {tuple(words.shape)}")
-        return words.view(len(words), height // STRIDE, width // STRIDE)
+        if tokens.ndim != 2 or tokens.shape[1] * STRIDE**2 != height * width or height % STRIDE or width % STRIDE:
+            raise ValueError(f"expected (B, {height // STRIDE * (width // STRIDE)}) tokens for a picture of "
+                             f"{height} × {width} pixels, got {tuple(tokens.shape)}")
+        return tokens.view(len(tokens), height // STRIDE, width // STRIDE)
 
     def check_images(self, images: Tensor) -> None:
         """Says what is wrong with a batch of images before it says something obscure deep inside.
@@ -225,5 +233,5 @@ class SimpleVQVAE(nn.Module):
 def _one_scale(idx_Bl: list[Tensor]) -> Tensor:
     if not isinstance(idx_Bl, (list, tuple)) or len(idx_Bl) != 1:
         got = f"{len(idx_Bl)} entries" if isinstance(idx_Bl, (list, tuple)) else type(idx_Bl).__name__
-        raise ValueError(f"expected a list with the words of 1 scale, got {got}")
+        raise ValueError(f"expected a list with the tokens of 1 scale, got {got}")
     return idx_Bl[0]

@@ -40,7 +40,8 @@ import torch
 from torch import nn
 from torch.nn.functional import mse_loss, normalize
 
-from vqlab import SimpleVQVAE, VectorQuantizer2, classroom, digits, nearest_code, psnr, rotation_trick, straight_through
+from vqlab import SimpleVQVAE, VectorQuantizer2, classroom, digits, nearest_code, psnr
+from vqlab import rotation_trick, straight_through
 from vqlab.lessons import straight_through as lesson
 
 classroom.start()
@@ -186,13 +187,13 @@ classroom.architecture(whole, digits()[0][:1], "quantizer", gradient=True)
 # %% [markdown]
 # <div lang="zh">
 #
-# **要点：** 直通只改反向，不改前向；只有 $z_e$ 收到梯度，码字收不到（上图的虚线从量化器旁边绕过）。最后一行把两者换了位置：解码器看到的是没有量化的 $z_e$，训练时一切顺利，等到真的从 token 解码，图就坏了。
+# **要点：** 直通只改反向，不改前向；只有 $z_e$ 收到梯度，码字收不到（图中的虚线从量化器旁边绕过）。表的最后一行把两者换了位置：解码器看到的是没有量化的 $z_e$，训练时一切顺利，等到真的从 token 解码，图就坏了。
 #
 # </div>
 # <div lang="en">
 #
 # **Takeaway:** straight-through changes the backward pass, never the forward one; only $z_e$ receives the gradient, the code
-# does not (the dashed line above goes round the quantizer). The last row swaps the two: the decoder sees the *unquantized* $z_e$; training looks fine, and the pictures break
+# does not (the dashed line goes round the quantizer). The table's last row swaps the two: the decoder sees the *unquantized* $z_e$; training looks fine, and the pictures break
 # as soon as they are decoded from tokens.
 #
 # </div>
@@ -321,9 +322,8 @@ late = mse_loss(straight_through(z_e, z_q), z_e.detach())  # 想写的是 z_q ·
 pulls = [part for part, norm in lesson.gradient_norms({"": late}, parts)[""].items() if norm]
 to_encoder, = torch.autograd.grad(late, z_e, retain_graph=True)
 committed, = torch.autograd.grad(losses["commitment"], z_e, retain_graph=True)
-assert torch.allclose(to_encoder, -committed)  # 正好反号 exactly reversed
-values = f"{losses['codebook'].item():.4f}, {late.item():.4f}"
-classroom.say(f"损失值 {values}；推动的是 {pulls}", f"loss values {values}; what it moves: {pulls}")
+assert torch.allclose(late, losses["codebook"]) and torch.allclose(to_encoder, -committed)
+classroom.say(f"损失值 {late.item():.4f}，没有变；推动的是 {pulls}", f"loss {late.item():.4f}, unchanged; it moves {pulls}")
 
 # %% [markdown]
 # <div lang="zh">
@@ -880,8 +880,8 @@ known = vq(encoder(train))[2].view(-1, 16)  # (1500, 16) tokens
 def write(back):  # 往回看哪几个 which to look back at: 1 左 left, 4 上 above
     new = known[torch.randint(1500, (8,)), :1]  # (8, 1)
     for place in range(1, 16):
-        same = torch.stack([known[:, place - b] == new[:, [place - b]] for b in back if b <= place])  # (1 | 2, 8, 1500)
-        chosen = torch.multinomial((same + 1e-4).prod(dim=0), 1)[:, 0]  # (8,)
+        same = [known[:, place - b] == new[:, [place - b]] for b in back if b <= place]  # each (8, 1500)
+        chosen = torch.multinomial((torch.stack(same) + 1e-4).prod(dim=0), 1)[:, 0]  # (8,)
         new = torch.cat([new, known[chosen, place][:, None]], dim=1)
     return new  # (8, 16)
 
@@ -912,13 +912,14 @@ classroom.show(figure, "四行八列的小图：没见过的手写数字；从 t
 # %% [markdown]
 # <div lang="zh">
 #
-# 没有一幅是画出来的：每一笔都是解码器读 token 读出来的。看得越多，写得越像；第 7 课的 VAR 用 Transformer 看前面的**全部** token，还能指定写几。
+# 这些图原来都没有：先写出 token，再由解码器照着画出来。看得越多，写得越像；第 7 课的 VAR 用 Transformer 看前面的**全部** token，还能指定写几。
 #
 # </div>
 # <div lang="en">
 #
-# None of them was drawn: each stroke is what the decoder reads from tokens. The more a model looks at, the better it writes; VAR
-# in lesson 7 looks at **all** earlier tokens with a transformer, and can be told which digit to write.
+# None of these pictures existed before: the tokens were written first, and the decoder drew what they say. The more a model
+# looks at, the better it writes; VAR in lesson 7 looks at **all** earlier tokens with a transformer, and can be told which
+# digit to write.
 #
 # </div>
 #

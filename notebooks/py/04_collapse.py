@@ -111,14 +111,14 @@ assert dead.usage < 0.25 or record.step < 50  # 早停除外 unless stopped earl
 #
 # <div lang="zh">
 #
-# *6 分钟。* 为了快，下面都用小得多的模型：宽度减半，没有残差块，256 个码字，每步 8 块 32 × 32 像素，β = 1，80 步，每次不到一秒。先给一个好起点（k-means），再把学习率调高 40 倍：编码器变得太快，码字追不上。
+# *6 分钟。* 为了快，下面都用小得多的模型：宽度减半，没有残差块，256 个码字，每步 8 块 32 × 32 像素，β = 1，80 步，每次不到一秒。先给一个好起点（k-means），再把学习率调高 40 倍：编码器变得太快，码字追不上。下面是使用率，从第一步到最后。
 #
 # </div>
 # <div lang="en">
 #
 # *6 minutes.* To be quick, from here on the model is much smaller: half as wide, no residual blocks, 256 codes, 8 crops of
 # 32 × 32 pixels a step, β = 1, 80 steps, less than a second each. First a good start (k-means), then 40 times the learning
-# rate: the encoder changes too fast, and the codes cannot keep up.
+# rate: the encoder changes too fast, and the codes cannot keep up. Below is the usage, from the first step to the last.
 #
 # </div>
 
@@ -128,7 +128,7 @@ for lr in (0.0015, 0.06):
     run = lesson.SmallRun(lambda: lesson.remedied(["kmeans"]), lr=lr).finish()
     used[lr] = run.score.usage
     change = f"{run.records[0].usage:.0%} → {used[lr]:.0%}"
-    classroom.say(f"学习率 {lr}：使用率从第一步到最后 {change}", f"learning rate {lr}: usage from first step to last {change}")
+    classroom.say(f"学习率 {lr}：使用率 {change}", f"learning rate {lr}: usage {change}")
 
 # %% [markdown]
 # <div lang="zh">
@@ -220,8 +220,8 @@ small_sample.hold()
 generator = torch.Generator().manual_seed(0)
 readings = {}
 for count in (256, 2048, 16_384, 131_072):
-    readings[count] = perplexity(torch.randint(8192, (count,), generator=generator), 8192).item()
-    classroom.say(f"N = {count:6}：困惑度 ≈ {readings[count]:.0f}", f"N = {count:6}: perplexity ≈ {readings[count]:.0f}")
+    readings[count] = value = perplexity(torch.randint(8192, (count,), generator=generator), 8192).item()
+    classroom.say(f"N = {count:6}：困惑度 ≈ {value:.0f}", f"N = {count:6}: perplexity ≈ {value:.0f}")
 
 # %% jupyter={"source_hidden": true}
 small_sample.hold()
@@ -260,14 +260,14 @@ for (zh, en), share in ways.items():
 # %% [markdown]
 # <div lang="zh">
 #
-# **要点：** 困惑度和使用率要连同 N 和数法一起说，才有意义。训练曲线上画的只是一批的，偏低；下面的成绩都在同样的 64 个小块（16 384 个 token）上量，最后一节用 1024 个小块，大小和它训练时的一样。
+# **要点：** 困惑度和使用率要连同 N 和数法一起说，才有意义。训练曲线上画的只是一批的，偏低；下面的成绩都在同样的 64 个小块（16 384 个 token）上量，最后一节用它们和另外 576 个。
 #
 # </div>
 # <div lang="en">
 #
 # **Takeaway:** perplexity and usage mean something only together with N and the way of counting. Curves drawn while training
 # are of one batch and read low; the results below are all measured on the same 64 crops (16 384 tokens), in the last section on
-# 1024 crops, as large as those it was trained on.
+# these and 576 more.
 #
 # </div>
 #
@@ -279,7 +279,7 @@ for (zh, en), share in ways.items():
 #
 # - **k-means 起点**：第一批向量的聚类中心做码字。
 # - **滑动平均（EMA）**：码字 = 选它的向量的平均，两个平均量都从 0 起。
-# - **重启**：太少有人选的码字，挪到这一批的某个向量上。
+# - **重启**：很少有人选的码字，挪到这一批的某个向量上。
 # - **余弦搜索**：只比方向，不比长短。这里只有搜索看方向，查出来的码字仍有长短；论文里查出来的也归一化。
 # - **旋转技巧**：第 3 课的梯度。
 # - **熵损失**：每个向量选得越明确、全体选得越均匀，损失越小。
@@ -321,7 +321,7 @@ classroom.show(plt.gcf(), "七幅小图，每幅一条使用率曲线，虚线�
                "Seven small panels, each a usage curve over the dashed one of no remedy. K-means starts at 100 % and falls fast; "
                "restart and the default three keep rising; rotation and entropy stay little above the dashed line.")
 for (zh, en), run in runs.items():
-    classroom.say(f"{zh}：{run.score.text[0]}", f"{en}: {run.score.text[1]}")
+    classroom.say(f"{run.score.text[0]}　　{zh}", f"{run.score.text[1]}   {en}")
 alone = [runs[name].score.usage for name in names]
 best_alone.reveal(max(range(6), key=alone.__getitem__), because=(
     "k-means 起点和重启遥遥领先。k-means 只给好起点，编码器一动，码字又落在后面；重启每一步都再试一次。",
@@ -467,13 +467,13 @@ lesson.draw_entropy_price(price)
 classroom.show(plt.gcf(), "权重 0.1 和 1 时，使用率和猫用到的码字比 0 时多得多，峰值信噪比却一路下降。",
                "At weights 0.1 and 1, usage and the codes used on the cat are far above those at 0, while PSNR keeps falling.")
 for weight, found in price.items():
-    classroom.say(f"权重 {weight}：{found.text[0]}", f"weight {weight}: {found.text[1]}")
+    classroom.say(f"权重 {weight}　{found.text[0]}", f"weight {weight}   {found.text[1]}")
 more_is_better.reveal(2, because=(
-    "编码器在努力把向量分匀，描述照片的精度就低了。权重从 0.1 加到 1，码字没有明显增多，分贝却继续下降。使用率是手段，误差才是目的。",
-    "The encoder works at spreading its vectors evenly, at the expense of describing the photograph. From weight 0.1 to 1 there "
-    "are hardly more codes, and still fewer decibels. Usage is a means; the error is the end."))
+    "编码器在努力把向量分匀，描述照片的精度就低了。权重从 0.1 加到 1，使用率几乎不变，分贝却继续下降。使用率是手段，误差才是目的。",
+    "The encoder works at spreading its vectors evenly, at the expense of describing the photograph. From weight 0.1 to 1 usage "
+    "hardly changes, and the decibels keep falling. Usage is a means; the error is the end."))
 assert min(price[0.1].usage, price[1.0].usage) > price[0.0].usage + 0.1 and price[1.0].cat_codes > price[0.0].cat_codes
-assert abs(price[1.0].usage - price[0.1].usage) < 0.1  # 没有明显增多 hardly more
+assert abs(price[1.0].usage - price[0.1].usage) < 0.1  # 几乎不变 hardly changes
 assert price[0.0].psnr - 0.2 > price[0.1].psnr > price[1.0].psnr + 0.2
 
 
@@ -524,7 +524,7 @@ figure = lesson.draw_codes(lesson.codes_plane(grid.model)).figure
 classroom.show(figure, "FSQ 的码字排成斜看的格子：有橙点的地方是绿方块，没有橙点的角上是灰叉。",
                "FSQ's codes form a grid seen aslant: green squares where there are orange dots, grey crosses in the corners that "
                "have none.")
-classroom.say(f"没有补救：{none.text[0]}\nFSQ：　　{grid.score.text[0]}", f"no remedy: {none.text[1]}\nFSQ:       {grid.score.text[1]}")
+classroom.say(f"{none.text[0]}　　没有补救\n{grid.score.text[0]}　　FSQ", f"{none.text[1]}   no remedy\n{grid.score.text[1]}   FSQ")
 assert grid.score.psnr > none.psnr + 1
 
 # %% [markdown]
@@ -559,14 +559,14 @@ assert grid.score.psnr > none.psnr + 1
 # %% tags=["nbval-ignore-output"]
 torch.manual_seed(0)
 alive = SimpleVQVAE(512, 8, quantizer=EMAVectorQuantizer(512, 8)).to(pick_device())
-batches = crops(photos(), 50, 32, generator=torch.Generator().manual_seed(0))  # 32 × 32 像素 pixels
+batches = crops(photos(), generator=torch.Generator().manual_seed(0))
 
 panel = lesson.CollapsePanel("默认三样", "The default three", 60)
 for record in panel.watch_codes(alive, fit(alive, batches, seconds=60)):
     pass
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
-minute = lesson.score(alive, batches=16, size=32)
+minute = lesson.score(alive, batches=10)
 classroom.say(f"没有补救（50 步）：\n{dead.text[0]}\n默认三样（{record.step} 步）：\n{minute.text[0]}",
               f"no remedy (50 steps):\n{dead.text[1]}\ndefault three ({record.step} steps):\n{minute.text[1]}")
 
@@ -849,6 +849,7 @@ def solution(batches):
     encoder = torch.nn.Sequential(torch.nn.PixelUnshuffle(4), Conv(48, 64, 3, padding=1), torch.nn.ReLU(), Conv(64, 8, 1))
     decoder = torch.nn.Sequential(Conv(8, 64, 3, padding=1), torch.nn.ReLU(), Conv(64, 48, 3, padding=1), torch.nn.PixelShuffle(4))
     optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=0.002)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 800)
 
     def rows(images):  # (B, 3, H, W) -> (B, H/4, W/4, 8)
         return encoder(images).permute(0, 2, 3, 1)
@@ -860,7 +861,7 @@ def solution(batches):
         return decoder(z_q.permute(0, 3, 1, 2))
 
     codebook = LivingCodebook(rows(next(batches)).detach().flatten(0, 2)[::4])  # 1024 个里取 256 个 256 of 1024
-    for step in range(600):
+    for step in range(800):
         x = next(batches)
         z_e = rows(x)
         codebook.step(z_e.detach().flatten(0, 2))
@@ -869,6 +870,7 @@ def solution(batches):
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+        schedule.step()
     return lambda images: nearest(rows(images)), lambda tokens: picture(codebook.codes[tokens])
 
 

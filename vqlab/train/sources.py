@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from vqlab.codebook import EMACodebook
+from vqlab.context import TokenContext
 from vqlab.data import crops, digits, held_out_photo, jitter, load_folder, photos, tiles
 from vqlab.multiscale import MultiScaleQuantizer
 from vqlab.quantizer import EMAVectorQuantizer
@@ -45,11 +46,12 @@ class Source:
     def tokenizer(self) -> SimpleVQVAE:
         """A SimpleVQVAE of D = 8 that has learnt nothing yet."""
         if self.patch_nums is None:
-            quantizer = EMAVectorQuantizer(self.vocab_size, 8)
+            quantizer, context = EMAVectorQuantizer(self.vocab_size, 8), TokenContext(self.vocab_size)
         else:
             codebook = EMACodebook(self.vocab_size, 8, kmeans_start=True, restart_below=0.03)
             quantizer = MultiScaleQuantizer(self.vocab_size, 8, self.patch_nums, codebook=codebook)
-        return SimpleVQVAE(self.vocab_size, 8, in_channels=self.channels, quantizer=quantizer)
+            context = None
+        return SimpleVQVAE(self.vocab_size, 8, in_channels=self.channels, quantizer=quantizer, context=context)
 
 
 def open_source(name: str, *, size: int | None = None, channels: int | None = None,
@@ -58,7 +60,7 @@ def open_source(name: str, *, size: int | None = None, channels: int | None = No
     """The bundled photographs ("photos"), the bundled digits ("digits"), or a folder of one's own pictures.
 
     Args:
-        name: one of the two words, or the folder's path.
+        name: one of these two names, or the folder's path.
         size: side of a picture; by default what the scales ask for, and without scales 64 (digits: 16).
         channels: 3 or 1; by default colour, and grey for digits.
         patch_nums: the scales; by default one scale, and for a prior 1, 2, 4, … (digits: 1, 2, 3, 4) up to size / 4.

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
+from vqlab import kmeans
 from vqlab.lessons.collapse import Capstone
 from vqlab.lessons.collapse.capstone import ALLOWANCE
 
@@ -59,6 +60,20 @@ def test_the_lessons_solution_passes(capstone):
 def test_an_honest_tokenizer_that_learns_nothing_is_marked(capstone):
     said = capstone.judge(lambda batches: (encode, decode))
     assert said.state == "wrong" and len(said.example) == 2 and "collapsed" in said.hint[1]
+
+
+def test_a_palette_of_mean_colours_falls_short(capstone):
+    def palette(batches):
+        squares = torch.cat([F.avg_pool2d(next(batches), 4).permute(0, 2, 3, 1).reshape(-1, 3) for _ in range(20)])
+        colours = kmeans(squares, 256)
+
+        def nearest(pictures):
+            means = F.avg_pool2d(pictures, 4).permute(0, 2, 3, 1)
+            return torch.cdist(means.flatten(0, 2), colours).argmin(dim=1).view(means.shape[:3])
+
+        return nearest, lambda tokens: F.interpolate(colours[tokens].permute(0, 3, 1, 2), scale_factor=4)
+
+    assert "not sharp enough" in hint(capstone, palette)
 
 
 def test_who_uses_all_codes_but_draws_badly_is_told_so(capstone):

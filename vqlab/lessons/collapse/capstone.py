@@ -18,7 +18,7 @@ from vqlab.metrics import psnr, usage
 WORDS = 256  # K
 STRIDE = 4  # one token for every 4 × 4 pixels
 SIZE = 128  # pixels a side of one's own photographs
-ALLOWANCE = 1.5  # dB below the mosaic
+ALLOWANCE = 0.5  # dB below the mosaic; a palette of the 256 best mean colours falls short of it
 USAGE = 0.8  # of the codes, among 64 crops of the training photographs
 RAISED = ("{what} 时出错：{error}", "An error in {what}: {error}")
 Make = Callable[[Iterator[Tensor]], tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]]
@@ -55,9 +55,9 @@ class Capstone:
         ("使用率不够：码字从第一批 z_e 中取（或用 kmeans），以后每步调用上面的 LivingCodebook.step。",
          "Too few codes in use: take them from the first batch of z_e (or use kmeans), then call LivingCodebook.step "
          "from above at every step."),
-        ("分贝不够：有了 LivingCodebook，损失只要重建加承诺两项；再多练几百步，学习率 0.002。",
+        ("分贝不够：有了 LivingCodebook，损失只要重建加承诺两项；再多练几百步，学习率从 0.002 慢慢降到 0。",
          "Too few decibels: with a LivingCodebook the loss is reconstruction plus commitment alone; train some "
-         "hundred steps more, with a learning rate of 0.002."),
+         "hundred steps more, with a learning rate that falls from 0.002 to 0."),
     ]
     patience = 30.0
 
@@ -110,20 +110,17 @@ class Capstone:
     def _examined(self, encode: Callable[[Tensor], Any], decode: Callable[[Tensor], Any]) -> Verdict:
         """Is it a tokenizer at all, then how good: the first thing that is wrong is said."""
         source = crops(self._pictures, 64, 64, generator=torch.Generator().manual_seed(1))
-        seen, other = next(source), self.exam[0].flip(-1)
-        decibels = []
+        seen, decibels = next(source), []
         try:
             for picture in self.exam:
                 tokens = encode(picture.clone())
                 if problem := _tokens_problem(tokens, picture):
                     return problem
-                tokens = tokens.clone()
-                encode(other.clone())  # whoever keeps the picture elsewhere, now keeps another
                 again = decode(tokens.clone())
                 if problem := _picture_problem(again, picture):
                     return problem
                 decibels.append(psnr(again, picture).item())
-            if torch.equal(again, decode((tokens + 1) % WORDS)) or psnr(again, other).item() > self.goal:
+            if torch.equal(again, decode((tokens + 1) % WORDS)):
                 return _wrong("decode 画的图与给它的 token 无关：是不是另外留着原图？解码时只有 token。",
                               "What decode draws does not depend on the tokens it is given. Does it keep the picture "
                               "elsewhere? Decoding has the tokens alone.")

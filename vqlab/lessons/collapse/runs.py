@@ -52,7 +52,7 @@ class Score(NamedTuple):
     @property
     def text(self) -> Text:
         """One line, (Chinese, English)."""
-        used, mean = f"{100 * self.usage:5.1f} %", f"{self.perplexity:5.1f}"
+        used, mean = f"{100 * self.usage:5.1f} %", f"{self.perplexity:5.1f}"  # as wide in every row
         return (f"使用率 {used}　困惑度 {mean}　{self.psnr:.1f} dB　"
                 f"猫：{self.cat_codes} 个码字，{self.cat_psnr:.1f} dB",
                 f"usage {used}   perplexity {mean}   {self.psnr:.1f} dB   cat: {self.cat_codes} codes, "
@@ -109,7 +109,7 @@ class SmallRun:
                                  quantizer=quantizer)
         self.steps, self.records = steps, []
         self._source = fit(self.model, crops(photographs(), 8, 32, generator=torch.Generator().manual_seed(seed)),
-                           steps=steps, lr=lr)
+                           steps=steps, lr=lr, optimizer="adam")
 
     def __iter__(self) -> Iterator[Record]:
         for record in self._source:
