@@ -11,6 +11,8 @@
 # 2. 当场训练一个会写数字的模型，看数字一个尺度一个尺度地长出来，拨动引导、温度、top-k、top-p；
 # 3. 让它补全、辨认，再查一查：它是在背书，还是在写新的？
 #
+# **要先会什么：** 注意力、交叉熵、softmax。**一分钟回顾：** 一张图由粗到细写成几个尺度的 token，共用一个码本；预测下一个尺度，输入是较粗的尺度之和，缩到它的大小（第 6 课）。
+#
 # </div>
 # <div lang="en">
 #
@@ -21,6 +23,10 @@
 # 1. count what “next token” and “next scale” cost, and read a mask of three lines;
 # 2. train a model that writes digits, watch them grow scale by scale, and turn guidance, temperature, top-k, top-p;
 # 3. let it complete and recognise digits, and find out: does it recite, or does it write something new?
+#
+# **What you need to know:** attention, cross-entropy, softmax. **One-minute recap:** a picture is written in tokens of several
+# scales, from coarse to fine, with one codebook; the next scale is predicted from the sum of the coarser ones, shrunk to its size
+# (lesson 6).
 #
 # </div>
 

@@ -11,6 +11,8 @@
 # 2. 数一数半精度选错多少，让两个进程学同一个码本，再看它们不通气会怎样；
 # 3. 把码本从 512 个码字放大到 262144 个，画出代价曲线，用倒排表换一条更平的。
 #
+# **要先会什么：** 第 1 课的展开式、`argmin`，浮点数有几位。**一分钟回顾：** 每个向量换成最近的码字，比的是 ‖e‖² − 2z·e（第 1 课）；码本用 EMA 学习，死码字重启（第 4 课）。
+#
 # 这一课的时间都是同一次运行里的**比值**：你的机器会给出别的数，道理不变。
 #
 # </div>
@@ -24,6 +26,10 @@
 #    changed;
 # 2. count the wrong winners of half precision, let two processes learn one codebook, and see what happens if they do not talk;
 # 3. grow the codebook from 512 codes to 262144, draw the cost curves, and trade for a flatter one with inverted lists.
+#
+# **What you need to know:** lesson 1's expansion, `argmin`, and that floating-point numbers have few digits. **One-minute recap:**
+# every vector is replaced by its nearest code, by comparing ‖e‖² − 2z·e (lesson 1); the codebook learns by EMA, and dead codes are
+# restarted (lesson 4).
 #
 # Times in this lesson are **ratios** within one run: your machine gives other numbers, the reasons stay.
 #
