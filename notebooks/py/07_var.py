@@ -687,18 +687,19 @@ classroom.Quiz([
 #
 # <div lang="zh">
 #
-# **练习一 ●○○ · 5 分钟。** 写掩码。`lengths` 是每个尺度的 token 数，如 `tensor([1, 4, 9])`；返回 (L, L) 的 bool，行看得见列处为 True。
+# **练习一 ●○○ · 5 分钟。** 写一个带窗口的掩码：每个 token 看得见自己的尺度，和它前面 `window` 个较粗的尺度，再粗的看不见。`lengths` 是每个尺度的 token 数，如 `tensor([1, 4, 9])`；返回 (L, L) 的 bool，行看得见列处为 True。
 #
 # </div>
 # <div lang="en">
 #
-# **Exercise 1 ●○○ · 5 minutes.** Write the mask. `lengths` holds the tokens of each scale, such as `tensor([1, 4, 9])`; return
-# (L, L) bool, True where the row may see the column.
+# **Exercise 1 ●○○ · 5 minutes.** Write a mask with a window: a token sees its own scale and the `window` coarser ones before
+# it, none beyond. `lengths` holds the number of tokens of each scale, such as `tensor([1, 4, 9])`; return (L, L) bool, True where
+# the row may see the column.
 #
 # </div>
 
 # %%
-def my_mask(lengths):
+def my_mask(lengths, window):
     ...
 
 
@@ -706,9 +707,10 @@ lesson.exercises.mask.check(my_mask)
 
 
 # %% jupyter={"source_hidden": true}
-def solution(lengths):
+def solution(lengths, window):
     scale = torch.arange(len(lengths)).repeat_interleave(lengths)
-    return scale[:, None] >= scale[None, :]
+    finer = scale[:, None] - scale[None, :]  # (L, L)
+    return (finer >= 0) & (finer <= window)
 
 
 lesson.exercises.mask.check(solution, quiet=True)

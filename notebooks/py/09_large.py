@@ -702,18 +702,19 @@ classroom.Quiz([
 #
 # <div lang="zh">
 #
-# **练习一 ●○○ · 6 分钟。** 写分块搜索：`z` 是 (N, D)，`codebook` 是 (K, D)，一次最多算 `rows` 行分数，返回 (N,) 的索引。检查时会看你有没有偷偷做出整张表。
+# **练习一 ●○○ · 6 分钟。** 上面按向量分块；现在按**码字**分块，码本放不下时就这样搜：`z` 是 (N, D)，`codebook` 是 (K, D)，一次最多算 `size` 个码字的分数，返回 (N,) 的索引。检查时会看你有没有偷偷做出整张表。
 #
 # </div>
 # <div lang="en">
 #
-# **Exercise 1 ●○○ · 6 minutes.** Write the search in chunks: `z` is (N, D), `codebook` (K, D), at most `rows` rows of scores at
-# once; return (N,) indices. The check watches whether the whole table is made after all.
+# **Exercise 1 ●○○ · 6 minutes.** The chunks above were of vectors; now take chunks of **codes**, as one does when the
+# codebook does not fit: `z` is (N, D), `codebook` (K, D), the scores of at most `size` codes at once; return (N,) indices. The
+# check watches whether the whole table is made after all.
 #
 # </div>
 
 # %%
-def my_chunked(z, codebook, rows):
+def my_chunked(z, codebook, size):
     ...
 
 
@@ -721,8 +722,14 @@ lesson.exercises.chunked.check(my_chunked)
 
 
 # %% jupyter={"source_hidden": true}
-def solution(z, codebook, rows):
-    return torch.cat([(codebook.square().sum(dim=1) - 2 * part @ codebook.t()).argmin(dim=1) for part in z.split(rows)])
+def solution(z, codebook, size):
+    best, index = torch.full((len(z),), torch.inf), torch.zeros(len(z), dtype=torch.int64)
+    for start in range(0, len(codebook), size):
+        codes = codebook[start:start + size]
+        value, place = (codes.square().sum(dim=1) - 2 * z @ codes.t()).min(dim=1)
+        index = torch.where(value < best, start + place, index)
+        best = torch.minimum(value, best)
+    return index
 
 
 lesson.exercises.chunked.check(solution, quiet=True)

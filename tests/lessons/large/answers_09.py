@@ -6,31 +6,44 @@ from torch.nn.functional import pad
 from vqlab import nearest_code
 
 
-def scores_of(z, codebook):
-    return codebook.square().sum(1) - 2 * z @ codebook.t()
+def scores_of(z, codes):
+    return codes.square().sum(1) - 2 * z @ codes.t()
 
 
-def search(z, codebook, rows, pieces=lambda z, rows: z.split(rows), scores=scores_of, choose=lambda s: s.argmin(1),
-           join=torch.cat):
-    return join([choose(scores(piece, codebook)) for piece in pieces(z, rows)])
+def search(z, codebook, size, pieces=lambda e, size: e.split(size), scores=scores_of, least=lambda s: s.min(1),
+           start=lambda number, size: number * size, closer=lambda value, best: value < best, answer=lambda i, b: i):
+    best, index = torch.full((len(z),), torch.inf), torch.zeros(len(z), dtype=torch.int64)
+    for number, codes in enumerate(pieces(codebook, size)):
+        value, place = least(scores(z, codes))
+        better = closer(value, best)
+        index[better], best[better] = start(number, size) + place[better], value[better]
+    return answer(index, best)
 
 
-def by_range(z, codebook, rows):
+def by_winners(z, codebook, size):
+    """The winner of each chunk first, then the winner of winners."""
+    values, places = [], []
+    for start in range(0, len(codebook), size):
+        value, place = scores_of(z, codebook[start:start + size]).min(1)
+        values.append(value)
+        places.append(place + start)
+    best = torch.stack(values).argmin(0)
+    return torch.stack(places)[best, torch.arange(len(z))]
+
+
+def vector_by_vector(z, codebook, size):
     found = []
-    for start in range(0, len(z), rows):
-        found += torch.cdist(z[start:start + rows], codebook).argmin(dim=1).tolist()
+    for v in z:
+        best, index = float("inf"), None
+        for start in range(0, len(codebook), size):
+            far = (codebook[start:start + size] - v).norm(dim=1)
+            if far.min() < best:
+                best, index = far.min(), start + int(far.argmin())
+        found.append(index)
     return found
 
 
-def into_a_tensor(z, codebook, rows):
-    indices = torch.empty(len(z), dtype=torch.int64)
-    for start in range(0, len(z), rows):
-        indices[start:start + rows] = nearest_code(z[start:start + rows], codebook)
-    return indices
-
-
-def over_codes(z, codebook, rows):
-    """One code at a time, which needs no table at all."""
+def one_code_at_a_time(z, codebook, size):
     best, index = torch.full((len(z),), torch.inf), torch.zeros(len(z), dtype=torch.int64)
     for k, code in enumerate(codebook):
         far = (z - code).square().sum(1)
@@ -38,39 +51,43 @@ def over_codes(z, codebook, rows):
     return index
 
 
-def forgets_the_start(z, codebook, rows):
+def by_library(z, codebook, size):
+    """The library's search of each chunk, and the distances to what it finds."""
     best, index = torch.full((len(z),), torch.inf), torch.zeros(len(z), dtype=torch.int64)
-    for codes in codebook.split(max(1, len(codebook) // 3)):
-        value, place = scores_of(z, codes).min(1)
-        index, best = torch.where(value < best, place, index), torch.minimum(value, best)
+    for start in range(0, len(codebook), size):
+        codes = codebook[start:start + size]
+        place = nearest_code(z, codes)
+        far = (z - codes[place]).square().sum(1)
+        index, best = torch.where(far < best, place + start, index), torch.minimum(far, best)
     return index
 
 
 CHUNKED_RIGHT = [
-    search, by_range, into_a_tensor, over_codes,
-    lambda z, e, rows: torch.stack([scores_of(v[None], e).argmin() for v in z]),
-    lambda z, e, rows: search(z, e, rows, scores=lambda z, e: (z[:, None] - e).square().sum(2)),
-    lambda z, e, rows: search(z, e, max(1, rows // 2)), lambda z, e, rows: search(z, e, rows).numpy(),
-    lambda z, e, rows: search(z, e, rows, scores=lambda z, e: torch.addmm(e.square().sum(1), z, e.t(), alpha=-2)),
+    search, by_winners, vector_by_vector, one_code_at_a_time, by_library,
+    lambda z, e, size: search(z, e, size, scores=lambda z, e: (z[:, None] - e).square().sum(2)),
+    lambda z, e, size: search(z, e, size, scores=torch.cdist), lambda z, e, size: search(z, e, size).numpy(),
+    lambda z, e, size: search(z, e, size, scores=lambda z, e: torch.addmm(e.square().sum(1), z, e.t(), alpha=-2)),
 ]
 CHUNKED_WRONG = [
-    lambda z, e, rows: search(z, e, len(z)), lambda z, e, rows: torch.cdist(z, e).argmin(1),
-    lambda z, e, rows: (z[:, None] - e).square().sum(2).argmin(1), forgets_the_start,
-    lambda z, e, rows: search(z, e, rows, pieces=lambda z, rows: z.split(rows)[:max(1, len(z) // rows)]),
-    lambda z, e, rows: search(z, e, rows, join=lambda parts: parts[-1]),
-    lambda z, e, rows: search(z, e, rows, join=lambda parts: parts[0]),
-    lambda z, e, rows: search(z, e, rows, scores=lambda z, e: -2 * z @ e.t()),
-    lambda z, e, rows: search(z, e, rows, scores=lambda z, e: e.norm(dim=1) - 2 * z @ e.t()),
-    lambda z, e, rows: search(z, e, rows, scores=lambda z, e: e.square().sum(1) - z @ e.t()),
-    lambda z, e, rows: search(z, e, rows, scores=lambda z, e: e.square().sum(1) + 2 * z @ e.t()),
-    lambda z, e, rows: search(z, e, rows, choose=lambda s: s.argmax(1)),
-    lambda z, e, rows: search(z, e, rows, choose=lambda s: s.amin(1)),
-    lambda z, e, rows: search(z, e, rows, choose=lambda s: s.argmin(0)),
-    lambda z, e, rows: search(z, e, rows) + 1, lambda z, e, rows: search(z, e, rows)[:, None],
-    lambda z, e, rows: search(z, e, rows, pieces=lambda z, rows: z.chunk(rows)),
-    lambda z, e, rows: search(z, e, rows, join=lambda parts: parts),
-    lambda z, e, rows: search(z, e, rows, join=lambda parts: torch.cat(parts[::-1])),
-    lambda z, e, rows: search(z, e, rows, join=torch.stack),
+    lambda z, e, size: search(z, e, len(e)), lambda z, e, size: torch.cdist(z, e).argmin(1),
+    lambda z, e, size: (z[:, None] - e).square().sum(2).argmin(1),
+    lambda z, e, size: search(z, e, size, start=lambda number, size: 0),
+    lambda z, e, size: search(z, e, size, start=lambda number, size: number),
+    lambda z, e, size: search(z, e, size, start=lambda number, size: (number + 1) * size),
+    lambda z, e, size: search(z, e, size, closer=lambda value, best: value > best),
+    lambda z, e, size: search(z, e, size, closer=lambda value, best: value == value),
+    lambda z, e, size: search(z, e, size, pieces=lambda e, size: e.split(size)[:1]),
+    lambda z, e, size: search(z, e, size, pieces=lambda e, size: e.split(size)[:max(1, len(e) // size)]),
+    lambda z, e, size: search(z, e, size, pieces=lambda e, size: e.chunk(size)),
+    lambda z, e, size: search(z, e, size, scores=lambda z, e: -2 * z @ e.t()),
+    lambda z, e, size: search(z, e, size, scores=lambda z, e: e.norm(dim=1) - 2 * z @ e.t()),
+    lambda z, e, size: search(z, e, size, scores=lambda z, e: e.square().sum(1) - z @ e.t()),
+    lambda z, e, size: search(z, e, size, scores=lambda z, e: e.square().sum(1) + 2 * z @ e.t()),
+    lambda z, e, size: search(z, e, size, least=lambda s: s.max(1)),
+    lambda z, e, size: search(z, e, size, least=lambda s: (-s).min(1)),
+    lambda z, e, size: search(z, e, size, answer=lambda index, best: best),
+    lambda z, e, size: search(z, e, size) + 1, lambda z, e, size: search(z, e, size)[:, None],
+    lambda z, e, size: torch.cat([torch.cdist(part, e).argmin(1) for part in z.split(max(size, 4))]),
 ]
 
 

@@ -14,28 +14,36 @@ def ends(lengths):
     return lengths.cumsum(0)
 
 
-def by_loops(lengths):
+def finer(lengths):
+    return whose(lengths)[:, None] - whose(lengths)
+
+
+def windowed(n, window):
+    return (finer(n) >= 0) & (finer(n) <= window)
+
+
+def by_loops(lengths, window):
     scale = whose(lengths).tolist()
-    return [[query >= key for key in scale] for query in scale]
+    return [[key <= query <= key + window for key in scale] for query in scale]
 
 
-def by_blocks(lengths):
+def by_blocks(lengths, window):
     seen = torch.zeros(int(lengths.sum()), int(lengths.sum()), dtype=torch.bool)
-    start = 0
-    for n in lengths.tolist():
-        seen[start:start + n, :start + n] = True
-        start += n
+    ends = [0, *lengths.cumsum(0).tolist()]
+    for k in range(len(lengths)):
+        seen[ends[k]:ends[k + 1], ends[max(0, k - window)]:ends[k + 1]] = True
     return seen
 
 
-def by_last_visible(lengths):
-    last = ends(lengths).repeat_interleave(lengths)  # the first place that a row does not see
-    return torch.arange(int(lengths.sum())) < last[:, None]
-
-
-def by_lower_blocks(lengths):
-    scales = torch.ones(len(lengths), len(lengths), dtype=torch.bool).tril()
+def by_two_triangles(lengths, window):
+    ones = torch.ones(len(lengths), len(lengths), dtype=torch.bool)
+    scales = ones.tril() & ones.triu(-window)
     return scales.repeat_interleave(lengths, 0).repeat_interleave(lengths, 1)
+
+
+def from_the_whole(lengths, window):
+    scale = whose(lengths)
+    return (scale[:, None] >= scale) & ~(scale[:, None] > scale + window)
 
 
 def without_last(mask):
@@ -44,23 +52,23 @@ def without_last(mask):
     return mask
 
 
+def all_of(lengths):
+    return torch.ones(int(lengths.sum()), int(lengths.sum()), dtype=torch.bool)
+
+
 MASK_RIGHT = [
-    lambda n: whose(n)[:, None] >= whose(n), lambda n: whose(n) <= whose(n).unsqueeze(1), by_loops, by_blocks,
-    by_last_visible, by_lower_blocks, lambda n: np.greater_equal.outer(whose(n).numpy(), whose(n).numpy()),
-    lambda n: ~(whose(n)[:, None] < whose(n)[None]),
+    windowed, by_loops, by_blocks, by_two_triangles, from_the_whole, lambda n, w: windowed(n, w).numpy(),
+    lambda n, w: np.isin(finer(n).numpy(), range(w + 1)), lambda n, w: finer(n).clamp(0, w) == finer(n),
 ]
 MASK_WRONG = [
-    lambda n: torch.ones(int(n.sum()), int(n.sum())).tril().bool(),
-    lambda n: torch.ones(int(n.sum()), int(n.sum())).triu().bool(),
-    lambda n: torch.ones(int(n.sum()), int(n.sum()), dtype=torch.bool),
-    lambda n: torch.eye(int(n.sum()), dtype=torch.bool),
-    lambda n: whose(n)[:, None] > whose(n), lambda n: whose(n)[:, None] <= whose(n), lambda n: by_blocks(n).T,
-    lambda n: ~by_blocks(n), lambda n: whose(n)[:, None] == whose(n), lambda n: whose(n)[:, None] - whose(n) == 1,
-    lambda n: (whose(n)[:, None] - whose(n)).abs() <= 1,
-    lambda n: torch.where(by_blocks(n), 0.0, -INF), lambda n: torch.ones(len(n), len(n)).tril().bool(),
-    lambda n: by_blocks(n)[None, None], lambda n: by_blocks(n)[n[0]:, n[0]:], lambda n: without_last(by_blocks(n)),
-    lambda n: whose(n) >= whose(n), lambda n: by_blocks(n).flip(0), lambda n: by_blocks(n.flip(0)),
-    lambda n: torch.arange(int(n.sum())) <= ends(n).repeat_interleave(n)[:, None],
+    lambda n, w: finer(n) >= 0, lambda n, w: all_of(n).tril(), lambda n, w: all_of(n).triu(), lambda n, w: all_of(n),
+    lambda n, w: all_of(n).tril() & all_of(n).triu(-w), lambda n, w: (finer(n) > 0) & (finer(n) <= w),
+    lambda n, w: (finer(n) >= 0) & (finer(n) < w), lambda n, w: windowed(n, w).T, lambda n, w: ~windowed(n, w),
+    lambda n, w: finer(n) == 0, lambda n, w: finer(n) == w, lambda n, w: finer(n).abs() <= w,
+    lambda n, w: finer(n) <= w, lambda n, w: torch.where(windowed(n, w), 0.0, -INF),
+    lambda n, w: windowed(torch.ones_like(n), w), lambda n, w: windowed(n, w)[None, None],
+    lambda n, w: windowed(n, w)[n[0]:, n[0]:], lambda n, w: without_last(windowed(n, w)),
+    lambda n, w: windowed(n, w).flip(0), lambda n, w: windowed(n.flip(0), w), lambda n, w: windowed(n, w + 1),
 ]
 
 
