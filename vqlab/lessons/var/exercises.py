@@ -1,4 +1,4 @@
-"""Exercises of lesson 7: a mask with a window, the guidance that grows with the scale, the fewest codes that hold p."""
+"""Exercises of lesson 7: a mask with a window, guidance that grows with the scale, the fewest codes that hold p."""
 
 import torch
 
