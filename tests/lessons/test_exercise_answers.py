@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from vqlab.lessons import argmin, collapse, distances, scales, straight_through
+from vqlab.lessons import argmin, collapse, distances, photographs, scales, straight_through
 
-ROOMS = {"01": distances, "02": argmin, "03": straight_through, "04": collapse, "06": scales}
+ROOMS = {"01": distances, "02": argmin, "03": straight_through, "04": collapse,
+         "05": photographs, "06": scales}
 SPECIFIC = ("mistake", "diagnosis", "changed")
 
 

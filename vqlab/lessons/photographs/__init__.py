@@ -1,0 +1,20 @@
+"""Lesson 5, a learnt codec for photographs: what a token sees, files, rate and distortion, mixing, limits."""
+
+from vqlab.lessons.photographs import exercises
+from vqlab.lessons.photographs.mixture import WAYS, mix
+from vqlab.lessons.photographs.rates import (
+    Point,
+    codebook_curve,
+    draw_rates,
+    file_curve,
+    judge,
+    lead,
+    picture_file,
+)
+from vqlab.lessons.photographs.reach import box, draw_reach, reached, seen
+from vqlab.lessons.photographs.strangers import strangers
+
+__all__ = [
+    "Point", "WAYS", "box", "codebook_curve", "draw_rates", "draw_reach", "exercises", "file_curve", "judge", "lead",
+    "mix", "picture_file", "reached", "seen", "strangers",
+]
