@@ -88,7 +88,7 @@ def draw_reach(picture: Tensor, row: int, column: int, sees: Tensor, reaches: Te
     for ax, weights, colour, title in zip(axes[1:], (sees, reaches), ("z_e", "codes"),
                                           ("看到 sees", "画到 draws"), strict=True):
         across = box(weights)
-        ax.imshow((weights / weights.max()).sqrt().cpu(), cmap="gray", vmin=0, vmax=1)
+        ax.imshow((weights / weights.max()).sqrt().cpu().numpy(), cmap="gray", vmin=0, vmax=1)
         ax.set_title(f"{title} {across.height} × {across.width}")
         ax.set_axis_off()
         for each in (axes[0], ax):
