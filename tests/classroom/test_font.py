@@ -18,7 +18,7 @@ def chinese(code):
     tree = ast.parse(code)
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in {
-                "Option", "Predict", "Question", "Quiz", "print", "reveal"}:
+                "Option", "Predict", "Question", "Quiz", "print", "reveal", "say"}:
             node.args, node.keywords = [], []
     docs = {id(node.body[0].value) for node in ast.walk(tree)
             if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node) is not None}

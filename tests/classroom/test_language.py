@@ -2,9 +2,9 @@
 
 import re
 
-from vqlab.classroom import bilingual, language_switch, start
+from vqlab.classroom import bilingual, language, say, start
 
-HTML = language_switch()._repr_html_()
+HTML = language.LanguageSwitch()._repr_html_()
 RULES = re.findall(r"^(.*?) \{ display: none !important; \}", HTML, re.MULTILINE)
 
 
@@ -49,3 +49,13 @@ def test_bilingual_escapes():
 def test_start_prints_one_fixed_line(capsys):
     start()
     assert capsys.readouterr().out == "语言 language: 中文 · English · 双语 both\n"
+
+
+def test_what_a_cell_says_obeys_the_switch_keeps_its_lines_and_is_escaped(monkeypatch):
+    shown = []
+    monkeypatch.setattr(language, "display", lambda data, raw: shown.append(data))
+    say("a < b\n第二行", "a > b\n  second")
+    html = shown[0]["text/html"]
+    assert re.findall(r'<div lang="(..)" style="[^"]*white-space:pre-wrap">([^<]*)</div>', html) == [
+        ("zh", "a &lt; b\n第二行"), ("en", "a &gt; b\n  second")]
+    assert shown[0]["text/plain"] == "a < b\n第二行\na > b\n  second"

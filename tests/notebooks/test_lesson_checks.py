@@ -19,7 +19,7 @@ TEXT = """## 1. 码本 · Codebook
 </div>"""
 TWIN = "# %% [markdown]\n# # 甲 · A\n\n# %%\n1 + 1\n"
 KERNEL = {"name": "python3", "display_name": "Python 3"}
-PUBLIC = {"vqlab": {"psnr"}, "vqlab.classroom": {"language_switch"}, "vqlab.lessons": {"scales"},
+PUBLIC = {"vqlab": {"psnr"}, "vqlab.classroom": {"show"}, "vqlab.lessons": {"scales"},
           "vqlab.lessons.scales": {"spell", "exercises"}, "vqlab.lessons.scales.exercises": {"encode"}}
 
 
@@ -76,7 +76,7 @@ def test_twins():
 
 @pytest.mark.parametrize("good", [
     "import torch\nimport numpy as np\nimport matplotlib.pyplot as plt\n_ = torch.ones(1)",
-    "from vqlab import psnr\nfrom vqlab.classroom import language_switch\nimport vqlab\nvqlab.psnr",
+    "from vqlab import psnr\nfrom vqlab.classroom import show\nimport vqlab\nvqlab.psnr",
     "from vqlab.lessons import scales as lesson\nlesson.spell\nlesson.exercises.encode.check(encode)",
     "from vqlab import classroom\nclass A(nn.Module):\n    def __init__(self):\n        super().__init__()",
 ])

@@ -7,6 +7,8 @@ and slides. Where it is missing (GitHub), both languages show.
 
 from html import escape
 
+from IPython.display import display
+
 Text = tuple[str, str]  # Chinese, English
 
 # Unchecked radio buttons must hide nothing: every rule starts at the notebook that holds the checked one,
@@ -39,7 +41,7 @@ onkeydown="event.stopPropagation()" onkeypress="event.stopPropagation()">
 
 
 class LanguageSwitch:
-    """What `language_switch` returns: shows itself as HTML, and always prints the same.
+    """The switch 中文 · English · 双语, for the whole notebook that shows it; always prints the same.
 
     Args:
         more: HTML to stand beside it, in the same output.
@@ -53,15 +55,6 @@ class LanguageSwitch:
 
     def __repr__(self) -> str:
         return "语言 language: 中文 · English · 双语 both"
-
-
-def language_switch() -> LanguageSwitch:
-    """Return the switch 中文 · English · 双语, for the whole notebook that shows it.
-
-    >>> language_switch()
-    语言 language: 中文 · English · 双语 both
-    """
-    return LanguageSwitch()
 
 
 def bilingual(zh: str, en: str) -> str:
@@ -82,3 +75,17 @@ def lines(zh: str, en: str) -> str:
     '<div lang="zh">码本</div><div lang="en">codebook</div>'
     """
     return f'<div lang="zh">{escape(zh)}</div><div lang="en">{escape(en)}</div>'
+
+
+def say(zh: str, en: str) -> None:
+    """Display what a cell has found, as `print` would but in both languages, of which the switch hides one.
+
+    Args:
+        zh: one or more lines in Chinese.
+        en: the same in English.
+    """
+    style = ("font-family:var(--jp-code-font-family,monospace);font-size:var(--jp-code-font-size,13px);"
+             "white-space:pre-wrap")
+    html = "".join(f'<div lang="{language}" style="{style}">{escape(text)}</div>'
+                   for language, text in (("zh", zh), ("en", en)))
+    display({"text/html": html, "text/plain": f"{zh}\n{en}"}, raw=True)

@@ -17,7 +17,8 @@ SYMBOLS = (
     "−×÷·±≤≥≈≠≡≪≫∞√∑∏∫∂∇∈∝⊕⊗‖ ←↑→↓↔⇒ ²³¹½¼°µ‰ …–—‘’“”′″ ●○◐◑▲△▼■□◆◇★☆✓ ①②③④⑤⑥⑦⑧⑨"
     "，。、；：？！（）《》「」【】…—～％"
 )
-SAID = {"Option", "Predict", "Question", "Quiz", "print", "reveal"}  # whose texts the browser shows, in its own font
+# whose texts the browser shows, in its own font
+SAID = {"Option", "Predict", "Question", "Quiz", "print", "reveal", "say"}
 # Of the most used characters those that a lesson may want, so that a new sentence rarely needs a new font.
 COMMON = (
     "的一是不了在人有我他这个们中来上大为和地到以说时要就出会可也你对生能而子那得于着下自之年过发后作里用道"
