@@ -44,6 +44,7 @@ from vqlab.quantizer import (
 )
 from vqlab.train import Record, fit, pick_device
 from vqlab.train.prior import PriorRecord, fit_prior
+from vqlab.train.state import TrainingState
 from vqlab.var import VAR, block_causal_mask, guide, keep_top
 from vqlab.vqvae import Decoder, Encoder, SimpleVQVAE
 
@@ -63,5 +64,6 @@ __all__ = [
     # prior
     "VAR", "block_causal_mask", "guide", "keep_top",
     # measuring and training
-    "PriorRecord", "Record", "bits_per_pixel", "fit", "fit_prior", "perplexity", "pick_device", "psnr", "usage",
+    "PriorRecord", "Record", "TrainingState", "bits_per_pixel", "fit", "fit_prior", "perplexity", "pick_device",
+    "psnr", "usage",
 ]

@@ -6,10 +6,11 @@ No pickle: opening a file somebody sent cannot run their code.
 import inspect
 import json
 import os
+from collections.abc import Mapping
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 
 from vqlab.codebook import Codebook, EMACodebook
 from vqlab.multiscale import MultiScaleQuantizer
@@ -32,11 +33,7 @@ def save(model: nn.Module, path: str | os.PathLike) -> None:
     Raises:
         TypeError: a module that is not vqlab's.
     """
-    config = _describe(model)
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    unfinished = f"{os.fspath(path)}.part"
-    save_file(tensors, unfinished, metadata={"format": FORMAT, "config": json.dumps(config)})
-    os.replace(unfinished, path)
+    write_tensors(model.state_dict(), {"format": FORMAT, "config": json.dumps(_describe(model))}, path)
 
 
 def load(path: str | os.PathLike) -> nn.Module:
@@ -49,24 +46,42 @@ def load(path: str | os.PathLike) -> nn.Module:
         FileNotFoundError: no such file.
         ValueError: the file is damaged, is no safetensors file, or was not written by vqlab; nothing is loaded.
     """
-    if not os.path.isfile(path):
-        raise FileNotFoundError(f"expected a file written by vqlab.save, got {path}: no such file")
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
-    except (SafetensorError, OSError) as error:
-        raise ValueError(f"expected a file written by vqlab.save, got {path}, which is damaged or another format: "
-                         f"{error}") from error
-    if metadata.get("format") != FORMAT:
-        raise ValueError(f"expected a file of format {FORMAT!r} written by vqlab.save, got {path} with format "
-                         f"{metadata.get('format')!r}")
+    tensors, metadata = read_tensors(path, FORMAT, "vqlab.save")
     try:
         model = _build(json.loads(metadata["config"]))
         model.load_state_dict(tensors)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"expected weights and configuration that fit each other, got {path}: {error}") from error
     return model.eval()
+
+
+def write_tensors(tensors: Mapping[str, Tensor], metadata: dict[str, str], path: str | os.PathLike) -> None:
+    """Write named tensors, from any device, and text; an older file is replaced in one go, or kept."""
+    unfinished = f"{os.fspath(path)}.part"
+    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, unfinished,
+              metadata=metadata)
+    os.replace(unfinished, path)
+
+
+def read_tensors(path: str | os.PathLike, kind: str, writer: str) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """What `write_tensors` wrote with `kind` as metadata["format"]; `writer` is who writes such files, for messages.
+
+    Raises:
+        FileNotFoundError, ValueError: as `load`.
+    """
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f"expected a file written by {writer}, got {path}: no such file")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"expected a file written by {writer}, got {path}, which is damaged or another format: "
+                         f"{error}") from error
+    if metadata.get("format") != kind:
+        raise ValueError(f"expected a file of format {kind!r} written by {writer}, got {path} with format "
+                         f"{metadata.get('format')!r}")
+    return tensors, metadata
 
 
 def _describe(module: nn.Module) -> dict:

@@ -4,7 +4,6 @@
         print(record.psnr)
 """
 
-import itertools
 import math
 import os
 import time
@@ -18,6 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from vqlab.metrics import perplexity, psnr, usage
 from vqlab.train.ranks import furthest, many
+from vqlab.train.state import TrainingState
 from vqlab.vqvae import SimpleVQVAE
 
 
@@ -27,7 +27,7 @@ class Record:
 
     Attributes:
         step: 1, 2, 3, …
-        seconds: since the start, plotting included.
+        seconds: since the start, plotting included, pauses not.
         loss: reconstruction + quantization.
         reconstruction: mean squared error, pixels in [-1, 1].
         quantization: the quantizer's loss.
@@ -47,12 +47,14 @@ class Record:
 
 
 def fit(model: SimpleVQVAE, batches: Iterable[Tensor], *, seconds: float = math.inf, steps: float = math.inf,
-        lr: float = 1.5e-3, records_per_second: float = math.inf) -> Iterator[Record]:
+        lr: float = 1.5e-3, records_per_second: float = math.inf,
+        state: TrainingState | None = None) -> Iterator[Record]:
     """Train in place, one batch a step, until `seconds` or `steps` are over or the batches end.
 
     Adam; the learning rate warms up and then falls to zero along half a cosine over the budget, whichever of the
     two is nearer its end. Nothing happens until the first record is asked for. Whoever stops asking keeps a usable
-    model: after the loop, however it ends, the model is in evaluation mode.
+    model: after the loop, however it ends, the model is in evaluation mode. Whoever gave a `state` can go on later:
+    the same call with it goes on from there, after `save` and `load` too.
 
     Under `torch.distributed` every process calls it with its own batches, of one size: gradients are averaged
     (`DistributedDataParallel`), all start from rank 0's weights and stop after the same step, so that the models
@@ -66,36 +68,42 @@ def fit(model: SimpleVQVAE, batches: Iterable[Tensor], *, seconds: float = math.
         lr: peak learning rate.
         records_per_second: at most so many; the steps between them yield nothing, and a GPU is not waited for to
             read their numbers.
+        state: where the training stands, by default at its start. Steps and seconds it has spent count, of the budget
+            and in the records.
 
     Yields:
         A `Record` a step, or fewer, see above.
 
     Raises:
-        ValueError: no budget or none left, or the loss is no longer finite (the model keeps its last finite step
-            if every step is recorded; otherwise this is seen at the next record).
+        ValueError: no budget, the state of another model, or the loss is no longer finite (the model keeps its last
+            finite step if every step is recorded; otherwise this is seen at the next record).
     """
     if not (0 < min(seconds, steps) < math.inf):
         raise ValueError(f"expected a positive budget in seconds or steps, got seconds={seconds}, steps={steps}")
     if not records_per_second > 0:
         raise ValueError(f"expected more than 0 records_per_second, got {records_per_second}")
+    state = TrainingState() if state is None else state
+    state.check(model)
     # a generator of its own, so that the checks above are not put off to the first record
-    return _fit(model, batches, seconds, steps, lr, records_per_second)
+    return _fit(model, batches, seconds, steps, lr, records_per_second, state)
 
 
-def _fit(model, batches, seconds, steps, lr, records_per_second):
+def _fit(model, batches, seconds, steps, lr, records_per_second, state):
     device = next(model.parameters()).device
     optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=lr, betas=(0.9, 0.99),
                                  fused=True)  # one kernel for all parameters
     # static_graph: a φ that no scale uses gets no gradient, in no step
     forward = DistributedDataParallel(model, static_graph=True) if many() else model
-    start = time.perf_counter()
+    state.resume(model, [optimizer])
+    start = time.perf_counter() - state.seconds
     due = 0.0  # when the next record is
     batches = iter(batches)
     model.train()
     try:
-        for step in itertools.count(1):
-            images = next(batches, None)
-            progress = max((time.perf_counter() - start) / seconds, (step - 1) / steps)
+        while True:
+            step = state.step + 1
+            progress = max((time.perf_counter() - start) / seconds, state.step / steps)
+            images = next(batches, None) if progress < 1 else None  # no batch is drawn in vain
             progress = furthest(1.0 if images is None else progress, device)  # all stop together
             if progress >= 1:
                 return
@@ -111,6 +119,7 @@ def _fit(model, batches, seconds, steps, lr, records_per_second):
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
+            state.advance(time.perf_counter() - start)
             if recorded:
                 if isinstance(indices, list):  # words by scale
                     indices = torch.cat([words.flatten() for words in indices])
