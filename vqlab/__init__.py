@@ -18,6 +18,8 @@ Shape legend, used in every comment and docstring:
 
 from vqlab.checkpoint import load, save
 from vqlab.codebook import Codebook, EMACodebook, entropy_loss, kmeans, nearest_code, nearest_code_by_cosine
+from vqlab.codec import bits, compress, decompress, pack, tokens_of, unpack
+from vqlab.context import TokenContext
 from vqlab.data import (
     DummyDataset,
     Folder,
@@ -61,6 +63,8 @@ __all__ = [
     "MultiScaleQuantizer", "Phi",
     # model
     "Decoder", "Encoder", "SimpleVQVAE", "load", "save",
+    # files
+    "TokenContext", "bits", "compress", "decompress", "pack", "tokens_of", "unpack",
     # prior
     "VAR", "block_causal_mask", "guide", "keep_top",
     # measuring and training

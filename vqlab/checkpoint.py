@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from vqlab.codebook import Codebook, EMACodebook
+from vqlab.context import TokenContext
 from vqlab.multiscale import MultiScaleQuantizer
 from vqlab.quantizer import EMAVectorQuantizer, FiniteScalarQuantizer, VectorQuantizer2
 from vqlab.var import VAR
@@ -20,7 +21,8 @@ from vqlab.vqvae import SimpleVQVAE
 
 FORMAT = "vqlab-1"
 CLASSES = {cls.__name__: cls for cls in (SimpleVQVAE, VAR, VectorQuantizer2, EMAVectorQuantizer,
-                                         FiniteScalarQuantizer, MultiScaleQuantizer, Codebook, EMACodebook)}
+                                         FiniteScalarQuantizer, MultiScaleQuantizer, Codebook, EMACodebook,
+                                         TokenContext)}
 
 
 def save(model: nn.Module, path: str | os.PathLike) -> None:
@@ -94,10 +96,11 @@ def _describe(module: nn.Module) -> dict:
 
 
 def _parts(module: nn.Module) -> dict[str, nn.Module]:
-    """The modules a constructor takes whole, by argument name."""
-    attributes = {"quantizer": "quantize", "codebook": "embedding", "tokenizer": "tokenizer"}
-    return {argument: getattr(module, attributes[argument])
-            for argument in inspect.signature(type(module)).parameters if argument in attributes}
+    """The modules a constructor takes whole, by argument name; without those left out."""
+    attributes = {"quantizer": "quantize", "codebook": "embedding", "tokenizer": "tokenizer", "context": "context"}
+    parts = {argument: getattr(module, attributes[argument])
+             for argument in inspect.signature(type(module)).parameters if argument in attributes}
+    return {argument: part for argument, part in parts.items() if part is not None}
 
 
 def _build(config: dict) -> nn.Module:

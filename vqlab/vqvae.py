@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vqlab.context import TokenContext
 from vqlab.multiscale import MultiScaleQuantizer
 from vqlab.quantizer import Quantized, VectorQuantizer2
 
@@ -72,14 +73,16 @@ class SimpleVQVAE(nn.Module):
         quantizer: how vectors become words, by default `VectorQuantizer2(vocab_size, embedding_dim)`.
         patch_nums: makes the default `MultiScaleQuantizer(vocab_size, embedding_dim, patch_nums)`: words by scale,
             (1, 2, 4, 8, 16) for pictures of 64 × 64 pixels. The last scale fixes the size of the pictures.
+        context: a `TokenContext(vocab_size)`, which `fit` trains along; `vqlab.compress` needs it. One scale only.
 
     Attributes:
         encoder, quantize, decoder: the three parts.
+        context: the `TokenContext`, or None.
         vocab_size, embedding_dim: K and D.
 
     Raises:
-        ValueError: channels other than 1 or 3, a quantizer of another size than (vocab_size, embedding_dim), or
-            both a quantizer and patch_nums.
+        ValueError: channels other than 1 or 3, a quantizer of another size than (vocab_size, embedding_dim), a
+            context of another size or beside several scales, or both a quantizer and patch_nums.
 
     Example:
         >>> import torch
@@ -94,7 +97,8 @@ class SimpleVQVAE(nn.Module):
     """
 
     def __init__(self, vocab_size: int = 16, embedding_dim: int = 64, *, in_channels: int = 3, hidden: int = 64,
-                 blocks: int = 2, quantizer: nn.Module | None = None, patch_nums: Sequence[int] | None = None):
+                 blocks: int = 2, quantizer: nn.Module | None = None, patch_nums: Sequence[int] | None = None,
+                 context: TokenContext | None = None):
         super().__init__()
         if in_channels not in (1, 3):
             raise ValueError(f"expected in_channels 1 or 3, got {in_channels}")
@@ -109,6 +113,10 @@ class SimpleVQVAE(nn.Module):
         size = (self.quantize.num_embeddings, self.quantize.embedding_dim)
         if size != (vocab_size, embedding_dim):
             raise ValueError(f"expected a quantizer of ({vocab_size}, {embedding_dim}), got {size}")
+        if context is not None and (context.num_embeddings != vocab_size or self.multi_scale):
+            raise ValueError(f"expected a context of {vocab_size} codes and one scale, got {context.num_embeddings} "
+                             f"codes and a {type(self.quantize).__name__}")
+        self.context = context
         self.vocab_size, self.embedding_dim, self.in_channels = vocab_size, embedding_dim, in_channels
         self.config = dict(vocab_size=vocab_size, embedding_dim=embedding_dim, in_channels=in_channels,
                            hidden=hidden, blocks=blocks)

@@ -16,9 +16,9 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from vqlab.metrics import perplexity, psnr, usage
-from vqlab.train.ranks import furthest, many
+from vqlab.train.ranks import average_gradients, furthest, many
 from vqlab.train.state import TrainingState
-from vqlab.vqvae import SimpleVQVAE
+from vqlab.vqvae import STRIDE, SimpleVQVAE
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,7 @@ def _fit(model, batches, seconds, steps, lr, records_per_second, state):
     device = next(model.parameters()).device
     optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=lr, betas=(0.9, 0.99),
                                  fused=True)  # one kernel for all parameters
-    # static_graph: a φ that no scale uses gets no gradient, in no step
-    forward = DistributedDataParallel(model, static_graph=True) if many() else model
+    forward = _distributed(model) if many() else model
     state.resume(model, [optimizer])
     start = time.perf_counter() - state.seconds
     due = 0.0  # when the next record is
@@ -118,6 +117,8 @@ def _fit(model, batches, seconds, steps, lr, records_per_second, state):
                 raise ValueError(f"expected a finite loss, got {loss.item()} at step {step}; lower lr={lr}?")
             optimizer.zero_grad()
             loss.backward()
+            if model.context is not None and step % 2:
+                _teach(model.context, indices.view(len(images), -1, images.shape[3] // STRIDE)[::4])
             optimizer.step()
             state.advance(time.perf_counter() - start)
             if recorded:
@@ -131,6 +132,23 @@ def _fit(model, batches, seconds, steps, lr, records_per_second, state):
                 yield record
     finally:
         model.eval()
+
+
+def _distributed(model):
+    """The model, its gradients averaged over all processes, but for the context's, which `_teach` averages."""
+    if model.context is not None:
+        model.context.requires_grad_(False)  # what needs no gradient here is only made equal
+    # static_graph: a φ that no scale uses gets no gradient, in no step
+    forward = DistributedDataParallel(model, static_graph=True)
+    if model.context is not None:
+        model.context.requires_grad_(True)
+    return forward
+
+
+def _teach(context, tokens):
+    """The gradient of what tokens (B, H/4, W/4) cost; it reaches the context alone."""
+    context.loss(tokens).backward()
+    average_gradients(context)
 
 
 def learning_rate(peak: float, step: int, progress: float) -> float:

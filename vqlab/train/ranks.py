@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import torch
 import torch.distributed as dist
+from torch import nn
 
 
 @contextmanager
@@ -44,3 +45,11 @@ def furthest(progress: float, device: torch.device) -> float:
     largest = torch.tensor(progress, dtype=torch.float64, device=device)
     dist.all_reduce(largest, dist.ReduceOp.MAX)
     return largest.item()
+
+
+def average_gradients(module: nn.Module) -> None:
+    """Every parameter's gradient becomes its mean over all processes; for a module outside of their common graph."""
+    if many():
+        for parameter in module.parameters():
+            dist.all_reduce(parameter.grad)
+            parameter.grad /= dist.get_world_size()

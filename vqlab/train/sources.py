@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from vqlab.codebook import EMACodebook
+from vqlab.context import TokenContext
 from vqlab.data import crops, digits, held_out_photo, jitter, load_folder, photos, tiles
 from vqlab.multiscale import MultiScaleQuantizer
 from vqlab.quantizer import EMAVectorQuantizer
@@ -45,11 +46,12 @@ class Source:
     def tokenizer(self) -> SimpleVQVAE:
         """A SimpleVQVAE of D = 8 that has learnt nothing yet."""
         if self.patch_nums is None:
-            quantizer = EMAVectorQuantizer(self.vocab_size, 8)
+            quantizer, context = EMAVectorQuantizer(self.vocab_size, 8), TokenContext(self.vocab_size)
         else:
             codebook = EMACodebook(self.vocab_size, 8, kmeans_start=True, restart_below=0.03)
             quantizer = MultiScaleQuantizer(self.vocab_size, 8, self.patch_nums, codebook=codebook)
-        return SimpleVQVAE(self.vocab_size, 8, in_channels=self.channels, quantizer=quantizer)
+            context = None
+        return SimpleVQVAE(self.vocab_size, 8, in_channels=self.channels, quantizer=quantizer, context=context)
 
 
 def open_source(name: str, *, size: int | None = None, channels: int | None = None,

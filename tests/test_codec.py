@@ -1,0 +1,214 @@
+import struct
+import zlib
+from functools import cache
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vqlab import (
+    EMAVectorQuantizer,
+    FiniteScalarQuantizer,
+    SimpleVQVAE,
+    TokenContext,
+    bits,
+    compress,
+    crops,
+    decompress,
+    fit,
+    held_out_photo,
+    load,
+    pack,
+    photos,
+    save,
+    tokens_of,
+    unpack,
+)
+
+HEADER = 16  # bytes
+
+
+@cache
+def untrained(num_embeddings=23, channels=3, seed=0):
+    torch.manual_seed(seed)
+    context = TokenContext(num_embeddings, embedding=4, hidden=8)
+    with torch.no_grad():
+        for parameter in context.parameters():
+            parameter *= 2  # opinions
+    return SimpleVQVAE(num_embeddings, 4, in_channels=channels, hidden=8, blocks=1, context=context).eval()
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A small model that has seen photographs for a few seconds."""
+    torch.manual_seed(0)
+    model = SimpleVQVAE(64, 8, hidden=16, blocks=1, quantizer=EMAVectorQuantizer(64, 8), context=TokenContext(64))
+    for _ in fit(model, crops(photos(), generator=torch.Generator().manual_seed(0)), steps=800):
+        pass
+    return model
+
+
+def picture(height, width, channels=3, seed=0):
+    return torch.rand(1, channels, height, width, generator=torch.Generator().manual_seed(seed)) * 2 - 1
+
+
+@given(st.integers(1, 33), st.integers(1, 33), st.sampled_from([1, 2, 3, 23, 64, 300]), st.integers(0, 2**32 - 1))
+@settings(max_examples=40, deadline=None)
+def test_tokens_come_back_exactly(height, width, num_embeddings, seed):
+    model = untrained(num_embeddings)
+    random = torch.Generator().manual_seed(seed)
+    tokens = torch.randint(num_embeddings, (-(-height // 4), -(-width // 4)), generator=random)
+    again, size = unpack(model, pack(model, tokens, (height, width)))
+    assert torch.equal(again, tokens) and again.dtype == torch.int64 and size == (height, width)
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.sampled_from([1, 3]))
+@settings(max_examples=20, deadline=None)
+def test_a_picture_of_any_size_comes_back_as_its_tokens_draw_it(height, width, channels):
+    model, image = untrained(channels=channels), picture(height, width, channels)
+    data = compress(model, image)
+    tokens, size = unpack(model, data)
+    assert torch.equal(tokens, tokens_of(model, image)) and size == (height, width)
+    back = decompress(model, data)
+    drawn = model.idxBl_to_img([tokens.view(1, -1)], size=(4 * tokens.shape[0], 4 * tokens.shape[1]))
+    assert back.shape == image.shape and torch.equal(back, drawn[:, :, :height, :width])
+
+
+def test_without_a_rate_weight_tokens_are_the_nearest_codes():
+    model, image = untrained(), picture(24, 36)
+    assert torch.equal(tokens_of(model, image).flatten(), model.img_to_idxBl(image)[0][0])
+
+
+def test_edges_are_repeated():
+    model, image = untrained(), picture(5, 6)
+    filled = torch.cat([image, image[:, :, -1:].expand(-1, -1, 3, -1)], dim=2)
+    filled = torch.cat([filled, filled[..., -1:].expand(-1, -1, -1, 2)], dim=3)
+    assert torch.equal(tokens_of(model, image), tokens_of(model, filled))
+
+
+def test_every_code_can_be_written():
+    model = untrained(300)
+    tokens = torch.arange(300).view(15, 20)
+    assert torch.equal(unpack(model, pack(model, tokens))[0], tokens)
+
+
+def test_a_file_is_as_long_as_its_bits_say():
+    model = untrained(300)
+    tokens = torch.randint(300, (40, 50), generator=torch.Generator().manual_seed(0))
+    length = bits(model, tokens).sum().item() / 8
+    assert abs(len(pack(model, tokens)) - HEADER - length) < 4 + 0.002 * length
+
+
+def test_context_pays(trained):
+    tokens = tokens_of(trained, held_out_photo())
+    assert bits(trained, tokens).mean() < 6  # log₂ 64
+
+
+def test_a_file_outlives_saving_and_loading(trained, tmp_path):
+    data = compress(trained, held_out_photo())
+    save(trained, tmp_path / "model.safetensors")
+    again = load(tmp_path / "model.safetensors")
+    assert compress(again, held_out_photo()) == data
+    assert torch.equal(decompress(again, data), decompress(trained, data))
+
+
+def test_the_encoder_may_change():
+    model, tokens = untrained(), torch.randint(23, (4, 4))
+    torch.manual_seed(9)
+    other = SimpleVQVAE(23, 4, hidden=8, blocks=1, context=untrained().context)
+    other.load_state_dict(model.state_dict())
+    with torch.no_grad():
+        other.encoder[1].weight += 1
+    assert torch.equal(unpack(other, pack(model, tokens))[0], tokens)
+    with torch.no_grad():
+        other.decoder[0].weight[0, 0, 0, 0] += 1
+    with pytest.raises(ValueError, match="expected a file of model [0-9a-f]{8}, got one of [0-9a-f]{8}"):
+        unpack(other, pack(model, tokens))
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_damage_is_said(data):
+    model = untrained()
+    whole = pack(model, torch.arange(48).view(6, 8) % 23)
+    how = data.draw(st.sampled_from(["flip", "cut", "append"]))
+    if how == "flip":
+        place, bit = data.draw(st.integers(0, len(whole) - 1)), data.draw(st.integers(0, 7))
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << bit
+    elif how == "cut":
+        damaged = whole[:data.draw(st.integers(0, len(whole) - 1))]
+    else:
+        damaged = whole + data.draw(st.binary(min_size=1, max_size=9))
+    with pytest.raises(ValueError, match="expected a (whole )?file of vqlab.compress"):
+        unpack(model, bytes(damaged))
+
+
+def sealed(header, payload):
+    return header + struct.pack("<I", zlib.crc32(header + payload)) + payload
+
+
+@given(st.binary(max_size=60))
+@settings(max_examples=60, deadline=None)
+def test_a_forged_file_gives_some_tokens_or_an_error(payload):
+    model = untrained()
+    header = pack(model, torch.zeros(6, 8, dtype=torch.int64))[:12]
+    try:
+        tokens, _ = unpack(model, sealed(header, payload))
+    except ValueError as error:
+        assert "expected" in str(error)
+    else:
+        assert tokens.shape == (6, 8) and 0 <= tokens.min() and tokens.max() < 23
+
+
+def test_a_forged_size_is_not_believed():
+    model = untrained()
+    header = pack(model, torch.zeros(1, 1, dtype=torch.int64))[:8]
+    for size in ((0, 4), (60000, 60000)):
+        with pytest.raises(ValueError, match=f"expected 1 to .* pixels .*got {size[0]} × {size[1]}"):
+            unpack(model, sealed(header + struct.pack("<HH", *size), b"\0\0\0\0"))
+
+
+@pytest.mark.parametrize("foreign", [b"", b"vqt", b"\xff\xd8\xff\xe0 a JPEG, let us say", b"vqt1"])
+def test_foreign_files(foreign):
+    with pytest.raises(ValueError, match=rf"starts with b'vqt1', got {len(foreign)} bytes"):
+        decompress(untrained(), foreign)
+
+
+def test_what_cannot_be_written():
+    model = untrained()
+    without = SimpleVQVAE(16, 4, hidden=8, blocks=1)
+    for call in (lambda: compress(without, picture(8, 8)), lambda: unpack(without, b"")):
+        with pytest.raises(ValueError, match="expected a model with a context"):
+            call()
+    for wrong in (picture(0, 8), picture(8, 8)[0], torch.cat([picture(8, 8)] * 2), "cat.jpg"):
+        with pytest.raises(ValueError, match=r"expected one picture \(1, 3, H, W\), got"):
+            compress(model, wrong)
+    with pytest.raises(ValueError, match="65535 pixels a side"):
+        compress(model, torch.zeros(1, 3, 1, 65536))
+    with pytest.raises(ValueError, match="expected images"):
+        compress(model, picture(8, 8, channels=1))
+    with pytest.raises(TypeError, match="uint8"):
+        compress(model, torch.zeros(1, 3, 8, 8, dtype=torch.uint8))
+    with pytest.raises(ValueError, match="expected 2 × 3 tokens for 7 × 9 pixels, got 2 × 2"):
+        pack(model, torch.zeros(2, 2, dtype=torch.int64), (7, 9))
+    with pytest.raises(ValueError, match="tokens in 0..22, got 0..23"):
+        pack(model, torch.tensor([[0, 23]]))
+
+
+def test_a_quantizer_without_codes_of_its_own():
+    model = SimpleVQVAE(30, 2, hidden=8, blocks=1, quantizer=FiniteScalarQuantizer([6, 5]), context=TokenContext(30))
+    image = picture(9, 10)
+    assert torch.equal(unpack(model, compress(model, image))[0], tokens_of(model, image))
+
+
+@pytest.mark.cuda
+def test_files_are_the_same_on_a_gpu(trained, tmp_path):
+    save(trained, tmp_path / "model.safetensors")
+    there = load(tmp_path / "model.safetensors").cuda()
+    data = compress(trained, held_out_photo())
+    assert torch.equal(unpack(there, data)[0], unpack(trained, data)[0])
+    tokens = tokens_of(there, held_out_photo().cuda())
+    assert torch.equal(unpack(trained, compress(there, held_out_photo()))[0], tokens)
+    torch.testing.assert_close(decompress(there, data).cpu(), decompress(trained, data), atol=1e-3, rtol=0)
