@@ -244,7 +244,7 @@ def test_the_palette_goes_from_dark_to_bright(model, picture):
     widget = TokenPainter(model, picture)
     patches = np.frombuffer(widget.patches, np.uint8).reshape(32, -1).mean(axis=1)
     assert sorted(widget.setup["order"]) == list(range(32))
-    assert (np.diff(patches[widget.setup["order"]]) > -1).all()
+    assert (np.diff(patches[widget.setup["order"]]) > -0.5).all()  # rounded
     assert widget.picture().startswith(b"\x89PNG") and widget.alt_en in widget.html()
 
 

@@ -2,6 +2,7 @@
 
 from vqlab.lessons.photographs import exercises
 from vqlab.lessons.photographs.mixture import WAYS, mix
+from vqlab.lessons.photographs.painter import TokenPainter
 from vqlab.lessons.photographs.rates import (
     Point,
     codebook_curve,
@@ -15,6 +16,6 @@ from vqlab.lessons.photographs.reach import box, draw_reach, reached, seen
 from vqlab.lessons.photographs.strangers import strangers
 
 __all__ = [
-    "Point", "WAYS", "box", "codebook_curve", "draw_rates", "draw_reach", "exercises", "file_curve", "judge", "lead",
-    "mix", "picture_file", "reached", "seen", "strangers",
+    "Point", "TokenPainter", "WAYS", "box", "codebook_curve", "draw_rates", "draw_reach", "exercises", "file_curve",
+    "judge", "lead", "mix", "picture_file", "reached", "seen", "strangers",
 ]
