@@ -213,6 +213,72 @@ def test_a_second_interrupt_ends_a_step_that_hangs(shown):
     assert widget.progress["state"] == "stopped"
 
 
+def training_run(total, log):
+    """A function that makes the records from where the training stands, as `fit` does with a state."""
+    state = {"step": 0}
+
+    def fit():
+        try:
+            while state["step"] < total:
+                state["step"] += 1
+                yield {"seconds": float(state["step"]), "psnr": 20.0 + state["step"], "loss": 1.0}
+        finally:
+            log.append(state["step"])
+
+    return fit
+
+
+def test_continue_goes_on_from_the_stop_and_draws_the_rest_to_the_same_curve(shown):
+    widget, log, passed = panel(), [], []
+    fit = training_run(9, log)
+    for record in widget.watch(fit(), resume=fit, y="psnr"):
+        passed.append(record["psnr"])
+        if len(passed) == 3:
+            widget._handle_custom_msg({"stop": True}, [])
+    assert passed == [21, 22, 23] and widget.progress == {"at": 3.0, "step": 3, "state": "stopped"}
+    assert widget.setup["resumes"]
+    widget._handle_custom_msg({"stop": True}, [])  # pressed twice; the second came late
+    widget._handle_custom_msg({"resume": True}, [])
+    assert log == [3, 9] and widget.progress == {"at": 9.0, "step": 9, "state": "finished"}
+    drawn = np.array(points(widget, 2))
+    assert (drawn[0] == [1, 21]).all() and (drawn[-1] == [9, 29]).all() and (np.diff(drawn[:, 0]) > 0).all()
+    assert shown == [("display", "ready"), ("update", "stopped"), ("update", "finished")]  # in the one output
+    widget._handle_custom_msg({"resume": True}, [])  # nothing is left to do
+    assert log == [3, 9]
+
+
+def test_a_continued_training_can_be_stopped_and_continued_again(shown, monkeypatch):
+    monkeypatch.setattr(training, "UPDATE_SECONDS", 0)  # the preview comes with every step
+    widget, log, stops = panel(), [], {2, 5}
+    fit = training_run(7, log)
+
+    def preview():
+        if widget.progress["step"] in stops:
+            stops.discard(widget.progress["step"])
+            widget._handle_custom_msg({"stop": True}, [])
+        return np.ones((3, 4, 6), np.float32)
+
+    list(widget.watch(fit(), resume=fit, preview=preview, preview_seconds=0))
+    reached = [widget.progress["step"]]
+    while widget.progress["state"] == "stopped":
+        widget._handle_custom_msg({"resume": True}, [])
+        reached.append(widget.progress["step"])
+    assert reached == [3, 6, 7] and widget.preview_size == [6, 4]
+
+
+def test_only_a_stopped_training_that_knows_how_offers_to_continue(shown):
+    widget, log = panel(), []
+    for number, _ in enumerate(widget.watch(records(9))):
+        if number == 1:
+            widget._handle_custom_msg({"stop": True}, [])
+    widget._handle_custom_msg({"resume": True}, [])
+    assert widget.progress["state"] == "stopped" and not widget.setup["resumes"]
+    fit = training_run(3, log)
+    for _ in widget.watch(fit(), resume=fit):
+        widget._handle_custom_msg({"resume": True}, [])  # while it runs: not twice at once
+    assert log == [3] and widget.progress["step"] == 3
+
+
 def test_break_counts_as_stopped(shown):
     widget, log = panel(), []
     watched = widget.watch(records(9, log))

@@ -22,18 +22,24 @@ function drawCurve(canvas, points, end, colour) {
 
 /** @param {import("./widget.js").Props} props */
 function render({ model, el }) {
-  const { title, series, end, axis, timed, caption } = model.get("setup");
+  const { title, series, end, axis, timed, caption, resumes } = model.get("setup");
   const root = widgetRoot(el);
   const state = element("span", { role: "status" });
   const bar = element("progress", { max: end, value: 0, "aria-label": "训练进度 training progress" });
   const time = element("output");
+  let interrupt = 0;
   const stop = button(["停止并保留", "Stop and keep"], () => {
     model.send({ stop: true });
     stop.disabled = true;
     // Some ipykernels (7.4) keep the message until the cell ends; then do what the interrupt button does.
-    setTimeout(() => {
+    interrupt = setTimeout(() => {
       if (model.get("progress").state === "running") /** @type {any} */ (model.widget_manager)?.kernel?.interrupt();
     }, 1000);
+  });
+  const resume = button(["继续训练", "Continue"], () => {
+    clearTimeout(interrupt);
+    model.send({ resume: true });
+    resume.disabled = true; // until the kernel has time for it
   });
   const charts = series.map(({ zh, en }) => {
     const value = element("output");
@@ -44,7 +50,7 @@ function render({ model, el }) {
   const picture = figure("vq-picture", caption, preview);
   root.append(
     element("div", { class: "vq-row" }, element("span", { class: "vq-title" }, title), state),
-    element("div", { class: "vq-row" }, bar, time, stop),
+    element("div", { class: "vq-row" }, bar, time, stop, resume),
     element("div", { class: "vq-row vq-charts" }, ...charts.map(({ framed }) => framed), picture),
   );
 
@@ -57,6 +63,9 @@ function render({ model, el }) {
       ? span(`第 ${step} 步，已 ${Math.floor(at)} 秒，还剩 ${left} 秒`, `step ${step}, ${Math.floor(at)} s, ${left} s left`)
       : span(`第 ${step} 步`, `step ${step}`));
     stop.hidden = name !== "running";
+    resume.hidden = !(resumes && name === "stopped");
+    if (stop.hidden) stop.disabled = false;
+    if (resume.hidden) resume.disabled = false;
     const numbers = numbersOf(model.get("points"), Float32Array);
     const columns = series.length + 1;
     charts.forEach(({ value, canvas }, i) => {

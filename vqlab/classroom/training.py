@@ -1,10 +1,11 @@
-"""Training in front of the reader: curves, progress, a preview, and a stop that keeps what was learnt."""
+"""Training in front of the reader: curves, progress, a preview, a stop that keeps what was learnt, and going on."""
 
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -52,13 +53,14 @@ class TrainingPanel(LessonWidget):
         self.title, self.seconds, self.series, self.caption = (title_zh, title_en), seconds, dict(series), caption
         self.alt_zh = f"{title_zh}：{'、'.join(zh for zh, _ in self.series.values())}随时间变化的曲线。"
         self.alt_en = f"{title_en}: {', '.join(en for _, en in self.series.values())} over time, as curves."
-        super().__init__(progress={"at": 0, "step": 0, "state": "ready"})
-        self._stop = threading.Event()
+        super().__init__()
+        self._stop, self._resume = threading.Event(), None
         self._reset("seconds")
         self.on_msg(self._asked)
 
     def watch(self, records: Iterable[Any], x: str = "seconds", y: str | Sequence[str] | None = None,
-              preview: Callable[[], Any] | None = None, preview_seconds: float = PREVIEW_SECONDS) -> Iterator[Any]:
+              preview: Callable[[], Any] | None = None, preview_seconds: float = PREVIEW_SECONDS,
+              resume: Callable[[], Iterable[Any]] | None = None) -> Iterator[Any]:
         """Show the panel, and pass on each record after drawing it.
 
         Ends early, without an error, when Stop or the notebook's interrupt button is pressed.
@@ -70,6 +72,8 @@ class TrainingPanel(LessonWidget):
             preview: called now and then, and at the end; returns an image, uint8 (H, W, 3) or
                 float (3, H, W) in [-1, 1].
             preview_seconds: between two of its calls.
+            resume: makes the records that follow after a stop, such as ``lambda: fit(…, state=state)``. With it a
+                stopped panel offers Continue, as often as one likes; those records are drawn, but go to no loop.
 
         Yields:
             Each record.
@@ -80,15 +84,23 @@ class TrainingPanel(LessonWidget):
         names = [y] if isinstance(y, str) else list(self.series if y is None else y)
         if unknown := set(names) - set(self.series):
             raise ValueError(f"expected y out of {list(self.series)}, got {sorted(unknown)}")
-        self._reset(x, names)
-        handle = display(self, display_id=True)
-        state, fresh, step = "finished", [], 0
+        self._reset(x, names, resume)
+        follow = partial(self._follow, x=x, preview=preview, preview_seconds=preview_seconds,
+                         handle=display(self, display_id=True))
+        self._resume = resume and (lambda: follow(resume()))
+        yield from follow(records)
+
+    def _follow(self, records: Iterable[Any], x: str, preview: Callable[[], Any] | None, preview_seconds: float,
+                handle: Any) -> Iterator[Any]:
+        """Draw each record and pass it on, from where the panel stands."""
+        self._stop.clear()
+        state, fresh, step = "finished", [], self.progress["step"]
         updated = pictured = -np.inf
         self._push("running", step)
         try:
             with _interrupt_sets(self._stop):
-                for step, record in enumerate(records, 1):  # noqa: B007
-                    fresh.append([float(_field(record, name)) for name in (x, *names)])
+                for step, record in enumerate(records, step + 1):  # noqa: B007, B020
+                    fresh.append([float(_field(record, name)) for name in (x, *self._names)])
                     now = time.monotonic()
                     if now - updated >= UPDATE_SECONDS:
                         if preview and now - pictured >= preview_seconds:
@@ -131,14 +143,14 @@ class TrainingPanel(LessonWidget):
             draw_images([self._image], ["\n".join(self.caption)], axes[-1:])
         return fig
 
-    def _reset(self, x: str, names: Sequence[str] | None = None) -> None:
+    def _reset(self, x: str, names: Sequence[str] | None = None, resume: Callable | None = None) -> None:
         self._names = list(names or self.series)
         self._axis = AXES.get(x, (x, x))
         self._rows, self._image = [], None
-        self._stop.clear()
+        self.progress = {"at": 0, "step": 0, "state": "ready"}
         self.setup = {
             "title": list(self.title), "end": self.seconds, "axis": list(self._axis), "timed": x == "seconds",
-            "caption": list(self.caption),
+            "caption": list(self.caption), "resumes": resume is not None,
             "series": [{"zh": self.series[name][0], "en": self.series[name][1], "colour": LINES[i % len(LINES)]}
                        for i, name in enumerate(self._names)],
         }
@@ -166,6 +178,9 @@ class TrainingPanel(LessonWidget):
     def _asked(self, _, content, buffers) -> None:
         if content.get("stop"):  # may come on another thread, while the cell is busy
             self._stop.set()
+        elif content.get("resume") and self._resume and self.progress["state"] == "stopped":
+            for _ in self._resume():
+                pass
 
 
 def _field(record: Any, name: str) -> Any:
