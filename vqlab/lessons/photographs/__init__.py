@@ -1,7 +1,9 @@
 """Lesson 5, a learnt codec for photographs: what a token sees, files, rate and distortion, mixing, limits."""
 
 from vqlab.lessons.photographs import exercises
+from vqlab.lessons.photographs.inspector import TokenInspector
 from vqlab.lessons.photographs.mixture import WAYS, mix
+from vqlab.lessons.photographs.own import OwnPhotograph
 from vqlab.lessons.photographs.painter import TokenPainter
 from vqlab.lessons.photographs.rates import (
     Point,
@@ -16,6 +18,7 @@ from vqlab.lessons.photographs.reach import box, draw_reach, reached, seen
 from vqlab.lessons.photographs.strangers import strangers
 
 __all__ = [
-    "Point", "TokenPainter", "WAYS", "box", "codebook_curve", "draw_rates", "draw_reach", "exercises", "file_curve",
-    "judge", "lead", "mix", "picture_file", "reached", "seen", "strangers",
+    "OwnPhotograph", "Point", "TokenInspector", "TokenPainter", "WAYS", "box", "codebook_curve", "draw_bits",
+    "draw_rates", "draw_reach", "exercises", "file_curve", "judge", "lead", "mix", "picture_file", "reached",
+    "seen", "strangers",
 ]

@@ -3,8 +3,8 @@ import { numbersOf, onLookChange, sharpContext } from "../../classroom/canvas.js
 import { codeBook, frame, tokenBoard } from "./board.js";
 
 const VERMILION = "#d55e00";
-const MODES = [["code", "一个码字", "one code"], ["stamp", "取下的一块", "a piece"], ["erase", "橡皮：原来的 token", "eraser: the first tokens"],
-  ["pick", "取一块当画笔", "pick a piece"]];
+const MODES = [["code", "一个码字", "one code"], ["stamp", "一块", "a piece"], ["pick", "取一块", "pick a piece"],
+  ["erase", "橡皮", "eraser"]];
 
 /**
  * The tokens on the way from one to another, without the first.
@@ -20,12 +20,13 @@ export function between(from, to) {
 
 /** @param {import("../../classroom/widget.js").Props} props */
 function render({ model, el }) {
-  const { codes, order, alt } = model.get("setup");
+  const { codes, order, files, alt } = model.get("setup");
   const root = widgetRoot(el);
   const book = codeBook(model.get("patches"), codes);
   let mode = "code";
   let size = 3;
-  let chosen = order.length - 1; // its place in the palette
+  const vivid = (/** @type {number} */ code) => Math.max(...book.colour(code)) - Math.min(...book.colour(code));
+  let chosen = order.reduce((best, code, place) => (vivid(code) > vivid(order[best]) ? place : best), 0); // in the palette
   let tokens = new Uint16Array(0);
   let [rows, columns] = [0, 0];
   let last = null; // the token painted last in this stroke, and its first
@@ -126,7 +127,7 @@ function render({ model, el }) {
   });
 
   const shown = element("canvas", { role: "img", "aria-label": "画笔 brush" });
-  shown.style.cssText = "width:64px;height:64px;flex:none";
+  shown.style.cssText = "width:48px;height:48px;flex:none";
   const drawBrush = () => {
     const { context, width } = sharpContext(shown);
     const stamp = model.get("answer").brush;
@@ -142,7 +143,7 @@ function render({ model, el }) {
     drawBrush();
     boards.forEach((board) => board.mark());
   };
-  const sizes = slider({ zh: "画笔边长（token）", en: "brush side (tokens)", min: 1, max: 8, step: 1, value: size }, (value) => {
+  const sizes = slider({ zh: "画笔边长", en: "brush side", min: 1, max: 8, step: 1, value: size }, (value) => {
     size = value;
     boards.forEach((board) => board.mark());
   });
@@ -158,24 +159,30 @@ function render({ model, el }) {
 
   const numbers = numberList();
   root.append(
-    element("div", { class: "vq-row" }, modes, shown),
-    element("div", { class: "vq-row" }, sizes, undo, redo, reset),
+    element("div", { class: "vq-row" }, shown, element("div", { class: "vq-side", style: "gap:4px" }, modes, sizes),
+      undo, redo, reset),
     element("div", { class: "vq-row vq-top", role: "group", "aria-label": alt },
       element("div", { style: "flex:1 1 520px;min-width:260px;max-width:620px" }, figure("vq-picture", ["照片", "picture"], picture.box)),
       element("div", { class: "vq-side", style: "flex:1 1 260px;min-width:240px" },
-        figure("vq-picture", ["token 图（每个 token 一格）", "token map (a square each)"], map.box),
-        figure("vq-picture", ["调色板：全部码字，从暗到亮", "palette: all codes, dark to bright"], palette))),
+        figure("vq-picture", ["token 图", "token map"], map.box),
+        figure("vq-picture", ["调色板：全部码字", "palette: all codes"], palette))),
     numbers,
     element("p", { class: "vq-legend" }, [
       "在照片或 token 图上拖动来画。键盘：方向键移动（Shift 一次 8 格），空格落笔；Ctrl+Z 撤销，Ctrl+Y 重做。",
       "Drag on the picture or the map to paint. Keys: the arrows move (with Shift by 8), the space bar paints; Ctrl+Z undoes, Ctrl+Y redoes."]));
 
   const write = soon(() => {
-    const { changed } = model.get("answer");
-    writeNumbers(numbers, [[["改过的 token", "tokens changed"], `${changed} / ${rows * columns}`]]);
+    const { changed, bytes } = model.get("answer");
+    const size = [["存成文件", "as a file"], bytes === null ? "…" : [`${bytes} 字节`, `${bytes} bytes`]];
+    writeNumbers(numbers, [[["改过的 token", "tokens changed"], `${changed} / ${rows * columns}`], ...(files ? [size] : [])]);
   });
+  let pause = 0; // a timer
   const draw = () => {
     const answer = model.get("answer");
+    if (files && answer.bytes === null) { // coding takes longer than drawing: not while one paints
+      clearTimeout(pause);
+      pause = setTimeout(() => tell(["weigh"]), 600);
+    }
     const [top, left, height, width] = answer.window;
     if (rows !== answer.size[0] || columns !== answer.size[1]) {
       [rows, columns] = answer.size;
@@ -196,7 +203,7 @@ function render({ model, el }) {
     undo.disabled = !answer.undo;
     redo.disabled = !answer.redo;
     reset.disabled = !answer.changed;
-    Object.assign(root.dataset, { answered: answer.request, changed: answer.changed });
+    Object.assign(root.dataset, { answered: answer.request, changed: answer.changed, bytes: answer.bytes ?? "" });
     if (mode === "stamp") drawBrush();
     write();
   };
@@ -208,6 +215,7 @@ function render({ model, el }) {
     drawBrush();
   })];
   return () => {
+    clearTimeout(pause);
     end();
     ended.forEach((stop) => stop());
   };

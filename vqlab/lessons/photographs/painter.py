@@ -11,6 +11,7 @@ from torch import Tensor
 
 from vqlab.classroom.figures import draw_images
 from vqlab.classroom.widget import LessonWidget, binary
+from vqlab.codec import pack
 from vqlab.data import to_uint8
 from vqlab.lessons.photographs.painting import Painting
 from vqlab.lessons.photographs.reach import Box
@@ -23,7 +24,8 @@ LARGEST = 16  # tokens a side of a brush
 class TokenPainter(LessonWidget):
     """A picture and its tokens to paint on: with one code, with a piece of the picture, or the first tokens again.
 
-    The page says what was painted, and gets the pixels of the window that it can reach.
+    The page says what was painted, and gets the pixels of the window that it can reach; in a pause, the bytes of a
+    file of these tokens, if the model has a context.
 
     Args:
         model: of one scale.
@@ -32,6 +34,7 @@ class TokenPainter(LessonWidget):
     Attributes:
         painting: the tokens and the picture.
         brush: (h, w) int64, the piece of a picture that was picked last; None at first.
+        bytes: of a file of the tokens, once they have been weighed since the last change.
 
     Raises:
         TypeError, ValueError: see `Painting`.
@@ -46,16 +49,17 @@ class TokenPainter(LessonWidget):
     alt_zh = ("一张照片和它的 token 图，旁边是调色板：全部码字各画成一小块，从暗到亮。用画笔换掉几个 token，"
               "照片在那里和紧邻的地方跟着变，别处不变。")
     alt_en = ("A photograph and the map of its tokens, beside a palette of all codes, each drawn as a small patch, "
-              "dark to bright. Where a brush replaces tokens, the photograph changes there and close by, nowhere else.")
+              "dark to bright. Where a brush replaces tokens, the photograph changes there and close by, no further.")
 
     def __init__(self, model: SimpleVQVAE, picture: Tensor):
-        self.painting, self.brush = Painting(model, picture), None
+        self.painting, self.brush, self.bytes = Painting(model, picture), None, None
         patches = code_patches(model, self.painting.reach)
         order = patches.clamp(-1, 1).mean(dim=(1, 2, 3)).argsort(stable=True)
         super().__init__()
         self.patches = b"".join(to_uint8(patch).tobytes() for patch in patches)
-        self.setup = {"codes": len(patches), "order": order.tolist(), "alt": f"{self.alt_zh} {self.alt_en}"}
-        self.serial = 0
+        self.setup = {"codes": len(patches), "order": order.tolist(), "files": model.context is not None,
+                      "alt": f"{self.alt_zh} {self.alt_en}"}
+        self.serial = 0  # no two messages are alike, or the page would not hear the second
         self.whole(request=0)
         self.on_msg(self._asked)
 
@@ -67,6 +71,7 @@ class TokenPainter(LessonWidget):
     def whole(self, request: int) -> None:
         """Send all of the picture to the page."""
         self.painting.redraw()
+        self.bytes = None
         self._show(Box(0, 0, *self.painting.tokens.shape), request)
 
     def act(self, name: str, *given: int) -> None:
@@ -106,12 +111,16 @@ class TokenPainter(LessonWidget):
     def _asked(self, _, content: dict[str, Any], buffers) -> None:
         start = time.perf_counter()
         for each in content["acts"]:
-            if each[0] != "whole":
+            if each[0] not in ("whole", "weigh"):
                 self.act(*each)
         if ["whole"] in content["acts"]:
             self.whole(content["request"])
             return
         window = self.painting.redraw()
+        if window:
+            self.bytes = None
+        elif ["weigh"] in content["acts"]:
+            self.bytes = len(pack(self.painting.model, self.painting.tokens))
         self._show(window or Box(0, 0, 0, 0), content["request"], start)
 
     def _show(self, window: Box, request: int, start: float | None = None) -> None:
@@ -126,7 +135,7 @@ class TokenPainter(LessonWidget):
             self.tokens = tokens.numpy().astype("<u2").tobytes()
             self.answer = {
                 "request": request, "serial": self.serial, "window": list(window),
-                "size": list(painting.tokens.shape), "changed": painting.changed,
+                "size": list(painting.tokens.shape), "changed": painting.changed, "bytes": self.bytes,
                 "undo": painting.can_undo(), "redo": painting.can_redo(),
                 "brush": [] if self.brush is None else self.brush.tolist(),
                 "milliseconds": 0 if start is None else 1000 * (time.perf_counter() - start)}
