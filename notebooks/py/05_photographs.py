@@ -39,8 +39,8 @@
 import torch
 from torch.nn.functional import mse_loss
 
-from vqlab import (EMAVectorQuantizer, SimpleVQVAE, TrainingState, bits_per_pixel, bundled_model, classroom, compress, crops,
-                   decompress, fit, held_out_photo, load, perplexity, photos, pick_device, psnr, save)
+from vqlab import (EMAVectorQuantizer, SimpleVQVAE, TrainingState, bits, bundled_model, classroom, compress, crops,
+                   decompress, fit, held_out_photo, perplexity, photos, pick_device, psnr, tokens_of, unpack)
 from vqlab.lessons import photographs as lesson
 
 classroom.start()
@@ -68,8 +68,9 @@ cat = held_out_photo().to(device)  # (1, 3, 300, 448)
 
 # %% jupyter={"source_hidden": true}
 classroom.architecture(model, cat)
-for name, part in (("编码器 encoder", model.encoder), ("码本 codebook", model.quantize), ("解码器 decoder", model.decoder)):
-    print(f"{name}: {sum(parameter.numel() for parameter in part.parameters()):7,} 个参数 parameters")
+counts = [sum(parameter.numel() for parameter in part.parameters()) for part in (model.encoder, model.quantize, model.decoder)]
+classroom.say("参数：编码器 {:,}，码本 {:,}，解码器 {:,}".format(*counts),
+              "Parameters: encoder {:,}, codebook {:,}, decoder {:,}".format(*counts))
 
 # %% [markdown]
 # <div lang="zh">
@@ -100,12 +101,10 @@ x_hat, reconstruction, commitment, tokens = step(cat)
 
 # %% jupyter={"source_hidden": true}
 theirs = model(cat)
-for name, ours, other in (("图 picture", x_hat, theirs.quantized),
-                          ("损失 loss", model.quantize.commitment_weight * commitment, theirs.loss)):
-    print(f"{name}: 与 vqlab 相同 same as vqlab: {torch.allclose(ours, other, atol=1e-3)}")
 agreed = (tokens == theirs.indices).float().mean().item()
-print(f"tokens: {len(tokens)}, 相同 the same: {agreed > 0.999}")
-assert agreed > 0.999  # 打平除外 but for ties
+assert agreed > 0.999 and psnr(x_hat, theirs.quantized).item() > 40  # 打平除外 but for ties
+assert torch.allclose(model.quantize.commitment_weight * commitment, theirs.loss, rtol=1e-3)
+classroom.say(f"与 vqlab 核对：{len(tokens)} 个 token、图和损失都相同", f"Checked against vqlab: {len(tokens)} tokens, picture and loss agree")
 
 # %% jupyter={"source_hidden": true}
 guess_sight = classroom.Predict(
@@ -179,18 +178,23 @@ panel = classroom.TrainingPanel("训练", "Training", 35, {
 
 def look():
     """What the exam's face looks like now. 考题现在的样子。"""
-    with torch.no_grad():
-        return learner.eval()(face)[0][0]
+    return learner.idxBl_to_img(learner.img_to_idxBl(face), size=face.shape[2:])[0]
+
+
+def training():
+    """From the start, or from where it was stopped. 从头，或从停下的地方接着来。"""
+    return fit(learner, batches, seconds=35, state=state)
 
 
 # %% tags=["nbval-ignore-output"]
-for record in panel.watch(fit(learner, batches, seconds=35, state=state), preview=look):
+for record in panel.watch(training(), preview=look, resume=training):
     pass
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 with torch.no_grad():
     after, ready = (psnr(each(cat)[0], cat).item() for each in (learner, model))
-print(f"猫 the cat: {before:.1f} dB → {after:.1f} dB ({record.step} 步 steps)；装好的模型 the bundled model: {ready:.1f} dB")
+classroom.say(f"猫：{before:.1f} dB → {after:.1f} dB（{record.step} 步）；装好的模型：{ready:.1f} dB",
+              f"The cat: {before:.1f} dB → {after:.1f} dB ({record.step} steps); the bundled model: {ready:.1f} dB")
 assert after > before + 5 or record.seconds < 12  # 早停除外 unless stopped early
 assert ready > 29
 
@@ -226,7 +230,7 @@ assert ready > 29
 # </div>
 
 # %% tags=["nbval-ignore-output"]
-INSPECTOR
+lesson.TokenInspector(model, cat)
 
 # %% [markdown]
 # <div lang="zh">
@@ -243,7 +247,7 @@ INSPECTOR
 # </div>
 
 # %% tags=["nbval-ignore-output"]
-PAINTER
+lesson.TokenPainter(model, cat)
 
 # %% [markdown]
 # <div lang="zh">
@@ -292,22 +296,27 @@ guess_bits
 guess_bits.hold()
 data = compress(model, cat)
 again = decompress(model, data)
-written = model.img_to_idxBl(cat)
-assert torch.equal(again, model.idxBl_to_img(written, size=(300, 448)))  # 一个 token 也没错 not one token is wrong
-print(f"文件 file: {len(data)} 字节 bytes, {psnr(again, cat).item():.2f} dB; 开头 it begins {data[:4]}")
+tokens, size = unpack(model, data)  # (75, 112)，和图的大小 and the picture's size
+assert torch.equal(tokens, tokens_of(model, cat))  # 一个 token 也没错 not one token is wrong
+classroom.say(f"{len(data)} 字节，{psnr(again, cat).item():.2f} dB", f"{len(data)} bytes, {psnr(again, cat).item():.2f} dB")
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 guess_bits.hold()
-tokens = written[0]
 entropy = torch.log2(perplexity(tokens, 512)).item()
-plain = tokens.numel() * 9 / 8
-rows = (("一律 9 比特 all 9 bits", plain), ("按频率（表不计） by frequency (table not counted)", tokens.numel() * entropy / 8),
-        ("文件，看着邻居 the file, by neighbours", len(data)))
-for name, size in rows:
-    print(f"{size:7.0f} 字节 bytes  {8 * size / tokens.numel():.2f} 比特/token bits a token  "
-          f"{8 * size / (300 * 448):.3f} 比特/像素 bits a pixel  {name}")
-part = sum(value.numel() for name, value in model.state_dict().items() if not name.startswith("encoder")) * 4
-print(f"解码器、码本和小网络 decoder, codebook and small network: {part // 1000} kB")
+plain, ideal = tokens.numel() * 9 / 8, bits(model, tokens)
+rows = (("一律 9 比特", "all 9 bits", plain), ("按频率写（表不计）", "by frequency (table not counted)", tokens.numel() * entropy / 8),
+        ("看着邻居写：文件", "by neighbours: the file", len(data)))
+part = sum(value.numel() for name, value in model.state_dict().items() if not name.startswith("encoder")) * 4 // 1000
+classroom.say("\n".join(f"{zh}：{size:.0f} 字节，{8 * size / tokens.numel():.2f} 比特/token，{size / 16800:.3f} 比特/像素"
+                        for zh, _, size in rows) + f"\n概率说要 {ideal.sum() / 8:.0f} 字节，多出的 {len(data) - ideal.sum() / 8:.0f} 字节是文件头和凑整"
+              f"\n没数的：解码器、码本和小网络，{part} kB",
+              "\n".join(f"{en}: {size:.0f} bytes, {8 * size / tokens.numel():.2f} bits a token, {size / 16800:.3f} bits a pixel"
+                        for _, en, size in rows) + f"\nThe probabilities ask for {ideal.sum() / 8:.0f} bytes; the other {len(data) - ideal.sum() / 8:.0f} are the header and rounding"
+              f"\nnot counted: decoder, codebook and small network, {part} kB")
+figure = lesson.draw_bits(cat[0], ideal)[0].figure
+classroom.show(figure, "左：猫。右：每个 token 花的比特，越亮越多；眼睛、胡须、毛的纹理亮，身后模糊的一片暗。",
+               "Left: the cat. Right: the bits each token costs, brighter for more: eyes, whiskers and the fur's texture are bright, the "
+               "blurred background is dark.")
 guess_bits.reveal(round(8 * len(data) / tokens.numel(), 1), because=(
     f"按频率写，平均 {entropy:.1f} 比特；看着邻居写，再省 {1 - len(data) / (tokens.numel() * entropy / 8):.0%}。",
     f"By frequency it is {entropy:.1f} bits on average; looking at the neighbours saves another "
@@ -367,7 +376,7 @@ guess_jpeg
 # %% tags=["nbval-ignore-output"]
 guess_jpeg.hold()
 ours = []
-for rate_weight in RATE_WEIGHTS:
+for rate_weight in (0, 0.002, 0.005, 0.01, 0.015, 0.02, 0.03):
     data = compress(model, cat, rate_weight=rate_weight)
     ours.append(lesson.Point(rate_weight, *lesson.judge(cat[0], decompress(model, data)[0], data)))
 
@@ -388,8 +397,8 @@ classroom.show(figure, "五条上升的曲线，比特对分贝。AVIF 在最上
 guess_jpeg.hold()
 middle = [ours[len(ours) // 2].rate]
 gaps = {kind: lesson.lead(ours, curves[kind], middle)[0] for kind in ("JPEG", "WEBP", "AVIF") if curves[kind]}
-for kind, gap in gaps.items():
-    print(f"在 at {middle[0]:.2f} 比特/像素 bits a pixel: 与 against {kind} {gap:+.1f} dB")
+against = ", ".join(f"{kind} {gap:+.1f} dB" for kind, gap in gaps.items())
+classroom.say(f"在 {middle[0]:.2f} 比特/像素处，我们与它们相差：{against}", f"At {middle[0]:.2f} bits a pixel ours differ from them by: {against}")
 gap = gaps["JPEG"]
 guess_jpeg.reveal(0 if gap < -0.5 else 1 if gap <= 0.5 else 2, because=(
     f"相差 {gap:+.1f} dB。学来的编解码器认得照片的样子：它一个 token 写的是一块像照片的东西，JPEG 写的是余弦波。",
@@ -413,9 +422,9 @@ assert gap > 0
 jpeg = lesson.file_curve(cat[0], "JPEG", range(5, 70))
 
 
-def at(tenths):
+def at(thousandths):
     """The cat's file at a λ. 某个 λ 时猫的文件。"""
-    data = compress(model, cat, rate_weight=SCALE * tenths)
+    data = compress(model, cat, rate_weight=thousandths / 1000)
     again = decompress(model, data)
     rate, decibels = lesson.judge(cat[0], again[0], data)
     rival = max((point for point in jpeg if point.rate <= rate), default=jpeg[0], key=lambda point: point.psnr)
@@ -425,7 +434,7 @@ def at(tenths):
 
 
 classroom.PictureExplorer(
-    at, sliders=[classroom.Slider("tenths", "λ", "λ", 0, 20, 1, 4)],
+    at, sliders=[classroom.Slider("thousandths", "λ × 1000", "λ × 1000", 0, 30, 1, 5)],
     pictures=[("原图", "original"), ("从文件画回", "from the file")],
     alt_zh="左边是猫脸，右边是从文件画回的猫脸；λ 越大，文件越小，毛发越平。",
     alt_en="Left the cat's face, right the face drawn from the file; the larger λ, the smaller the file and the flatter the fur.")
@@ -471,13 +480,13 @@ guess_mix
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 guess_mix.hold()
-astronaut = photos()["astronaut"][None, :, 20:320, 32:480].to(device)
+astronaut = photos()["astronaut"][None, :, 20:180, 100:324].to(device)
 
 
 def mixed(percent):
     """Three ways to mix. 三种混法。"""
-    pictures = lesson.mix(model, cat, astronaut, percent / 100)
-    target = torch.lerp(cat, astronaut, percent / 100)
+    pictures = lesson.mix(model, face, astronaut, percent / 100)
+    target = torch.lerp(face, astronaut, percent / 100)
     return [picture[0] for picture in pictures.values()], {
         lesson.WAYS[way]: f"{psnr(picture, target).item():.1f} dB" for way, picture in pictures.items()}
 
@@ -490,8 +499,8 @@ classroom.PictureExplorer(
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 guess_mix.hold()
-half = torch.lerp(cat, astronaut, 0.5)
-before_, after_, numbers = (psnr(picture, half).item() for picture in lesson.mix(model, cat, astronaut).values())
+half = torch.lerp(face, astronaut, 0.5)
+before_, after_, numbers = (psnr(picture, half).item() for picture in lesson.mix(model, face, astronaut).values())
 guess_mix.reveal(2, because=(
     f"编号只是名字，相邻的编号不是相邻的码字：{numbers:.1f} dB（与两张照片的平均比）。码字之间可以取平均，编号之间不可以。",
     f"A number is only a name, and neighbouring numbers are no neighbouring codes: {numbers:.1f} dB (against the mean of the two "
@@ -547,7 +556,7 @@ for name, picture in {("猫", "cat"): cat, **strangers}.items():
 guess_worst.hold()
 import matplotlib.pyplot as plt
 
-figure, axes = plt.subplots(2, 5, figsize=(7.4, 2.5))
+figure, axes = plt.subplots(2, 5, figsize=(6.6, 2.0))
 shown = [(slice(None), slice(40, 104), slice(100, 228)) for _ in strangers]
 classroom.draw_images([picture[0][part] for picture, part in zip(strangers.values(), shown, strict=True)],
                       [" ".join(name) for name in strangers], axes[0])
@@ -556,12 +565,14 @@ classroom.draw_images([results[name][0][0][part] for name, part in zip(strangers
 classroom.show(figure, "上排原图的一角，下排从文件画回的：切片和视网膜几乎一样，印刷的字笔画发虚，棋盘变成一片灰，噪声变成另一种斑点。",
                "Above, parts of the originals; below, drawn from the files: tissue and retina nearly alike, print with blurred strokes, "
                "the chessboard a plain grey, the noise specks of another kind.")
+lines = []
 for name, (_, rate, decibels) in results.items():
-    picture = {("猫", "cat"): cat, **strangers}[name][0]
-    curve = lesson.file_curve(picture, "JPEG", range(1, 96, 2))
-    rival = max((point for point in curve if point.rate <= rate), default=None, key=lambda point: point.psnr)
-    print(f"{' '.join(name)}: {rate:.3f} 比特/像素 bits a pixel, {decibels:.1f} dB, "
-          f"JPEG {'—' if rival is None else f'{rival.psnr:.1f} dB'}")
+    curve = lesson.file_curve({("猫", "cat"): cat, **strangers}[name][0], "JPEG", range(1, 96, 2))
+    rivals = [point.psnr for point in curve if point.rate <= rate]
+    lines.append((*name, rate, decibels, f"{max(rivals):.1f} dB" if rivals else "—"))
+classroom.say("\n".join(f"{zh}：{rate:.3f} 比特/像素，{decibels:.1f} dB；同样字节的 JPEG：{rival}" for zh, _, rate, decibels, rival in lines),
+              "\n".join(f"{en}: {rate:.3f} bits a pixel, {decibels:.1f} dB; JPEG at these bytes: {rival}"
+                        for _, en, rate, decibels, rival in lines))
 decibels = [results[name][2] for name in strangers]
 worst = decibels.index(min(decibels))
 guess_worst.reveal(worst, because=(
@@ -598,7 +609,8 @@ assert decibels[0] > min(decibels[3:]) + 8
 # </div>
 
 # %% tags=["nbval-ignore-output"]
-OWN
+own = lesson.OwnPhotograph(model)
+own
 
 # %% [markdown]
 # ## 我们看到了什么 · What we saw
@@ -769,8 +781,9 @@ def solution(tokens, K):
 
 
 lesson.exercises.context_bits.check(solution, quiet=True)
-counted = solution(written[0].view(75, 112), 512)
-print(f"猫 the cat: {counted:.3f} 比特/像素 bits a pixel；按频率 by frequency: {entropy / 16:.3f}")
+counted = solution(tokens, 512)
+classroom.say(f"猫，边数边写：{counted:.3f} 比特/像素；按频率：{entropy / 16:.3f}",
+              f"The cat, counting while writing: {counted:.3f} bits a pixel; by frequency: {entropy / 16:.3f}")
 
 # %% [markdown]
 # <div lang="zh">

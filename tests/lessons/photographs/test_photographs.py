@@ -14,6 +14,7 @@ from vqlab.lessons.photographs import (
     Point,
     box,
     codebook_curve,
+    draw_bits,
     draw_rates,
     draw_reach,
     file_curve,
@@ -138,4 +139,6 @@ def test_figures_draw_what_they_are_given(model, picture):
     ax = draw_rates({"甲 a": [Point(16, 0.2, 25), Point(32, 0.3, 27)], "乙 b": []}, named=["甲 a"])
     assert len(ax.lines) == 1 and [text.get_text() for text in ax.texts] == ["16", "32"]
     assert ax.lines[0].get_xydata().tolist() == [[0.2, 25], [0.3, 27]]
+    left, right = draw_bits(picture[0], torch.arange(480.0).view(20, 24))
+    assert right.get_title().endswith("239.5") and right.images[0].get_clim() == (0, 479)
     plt.close("all")

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from PIL import Image, features
 from torch import Tensor
 
+from vqlab.classroom.figures import draw_images
 from vqlab.codebook import kmeans, nearest_code
 from vqlab.data import load_photo, to_uint8
 from vqlab.metrics import perplexity, psnr
@@ -110,3 +111,14 @@ def draw_rates(curves: Mapping[str, Sequence[Point]], ax: Axes | None = None, *,
     ax.set(xlabel="码率（比特/像素） rate (bits per pixel)", ylabel="峰值信噪比 PSNR (dB)")
     ax.legend(fontsize=10, loc="lower right")
     return ax
+
+
+def draw_bits(picture: Tensor, costs: Tensor, axes: Sequence[Axes] | None = None) -> list[Axes]:
+    """Draw a picture (C, H, W) and beside it what each of its tokens (H/4, W/4) costs, in bits, with their mean."""
+    axes = plt.subplots(1, 2, figsize=(5.6, 2.1))[1] if axes is None else axes
+    draw_images([picture], ["原图 original"], axes[:1])
+    image = axes[1].imshow(costs.cpu().numpy(), cmap="gray", vmin=0)
+    axes[1].set_title(f"比特/token bits a token: {costs.mean():.1f}")
+    axes[1].set_axis_off()
+    axes[1].figure.colorbar(image, ax=axes[1])
+    return list(axes)
