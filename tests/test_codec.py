@@ -2,10 +2,12 @@ import struct
 import zlib
 from functools import cache
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from vqlab import (
     EMAVectorQuantizer,
@@ -13,6 +15,7 @@ from vqlab import (
     SimpleVQVAE,
     TokenContext,
     bits,
+    bundled_model,
     compress,
     crops,
     decompress,
@@ -21,18 +24,23 @@ from vqlab import (
     load,
     pack,
     photos,
+    psnr,
     save,
+    to_uint8,
     tokens_of,
     unpack,
 )
+from vqlab.bundle import PATH
+from vqlab.codec import correct_colours, fit_colours
+from vqlab.codec.__main__ import main
 
-HEADER = 16  # bytes
+HEADER = 16 + 12  # bytes
 
 
 @cache
 def untrained(num_embeddings=23, channels=3, seed=0):
     torch.manual_seed(seed)
-    context = TokenContext(num_embeddings, embedding=4, hidden=8)
+    context = TokenContext(num_embeddings, embedding_dim=4, hidden=8)
     with torch.no_grad():
         for parameter in context.parameters():
             parameter *= 2  # opinions
@@ -72,12 +80,104 @@ def test_a_picture_of_any_size_comes_back_as_its_tokens_draw_it(height, width, c
     assert torch.equal(tokens, tokens_of(model, image)) and size == (height, width)
     back = decompress(model, data)
     drawn = model.idxBl_to_img([tokens.view(1, -1)], size=(4 * tokens.shape[0], 4 * tokens.shape[1]))
-    assert back.shape == image.shape and torch.equal(back, drawn[:, :, :height, :width])
+    drawn = drawn[:, :, :height, :width]
+    assert back.shape == image.shape
+    assert torch.equal(decompress(model, pack(model, tokens, size)), drawn)  # no correction
+    assert (back - image).square().mean() <= (drawn - image).square().mean() + 1e-4
+
+
+def test_colours_are_corrected_by_least_squares():
+    drawn = picture(20, 30)
+    mix = torch.tensor([[0.25, -0.125, 0.0625], [0, 0.125, 0.25], [0.0625, 0, -0.25]])
+    shift = torch.tensor([0.125, -0.0625, 0.25])
+    image = drawn + torch.einsum("cd,bdhw->bchw", mix, drawn) + shift[:, None, None]
+    colours = fit_colours(drawn, image)
+    assert colours.dtype == torch.int8 and colours.shape == (3, 4)
+    assert (colours / 256 - torch.cat([mix, shift[:, None]], dim=1)).abs().max() < 0.005
+    assert (correct_colours(drawn, colours) - image).square().mean() < 1e-4 * (drawn - image).square().mean() + 1e-5
+    # of one colour alone only the shift is known, and nothing blows up
+    flat = torch.full((1, 3, 4, 4), 0.5)
+    assert (correct_colours(flat, fit_colours(flat, flat - 0.1)) - flat + 0.1).abs().max() < 0.01
+    assert fit_colours(flat, flat + 100).max() == 127
 
 
 def test_without_a_rate_weight_tokens_are_the_nearest_codes():
     model, image = untrained(), picture(24, 36)
     assert torch.equal(tokens_of(model, image).flatten(), model.img_to_idxBl(image)[0][0])
+
+
+def test_a_larger_rate_weight_trades_bits_for_distance(trained):
+    cat = held_out_photo()
+    weights = trained.quantize.embedding.weight
+    z_e = trained.encoder(cat)[0].flatten(1).T
+    bytes_, distances = [], []
+    for rate_weight in (0, 1e-9, 1e-3, 1e-2, 1e-1, 1e9):
+        tokens = tokens_of(trained, cat, rate_weight=rate_weight)
+        bytes_.append(len(pack(trained, tokens)))
+        distances.append((z_e - weights[tokens.flatten()]).square().mean().item())
+    assert bytes_[0] == bytes_[1] and bytes_[1] > bytes_[2] > bytes_[3] > bytes_[4] > bytes_[5]
+    assert distances[0] == distances[1] < distances[2] < distances[3] < distances[4] < distances[5]
+
+
+def test_a_rate_weight_chooses_the_least_sum(trained):
+    image, rate_weight = held_out_photo()[..., :60, :60], 0.01
+    tokens = tokens_of(trained, image, rate_weight=rate_weight)
+    squares = torch.cdist(trained.encoder(image)[0].flatten(1).T, trained.quantize.embedding.weight).square()
+    for place in range(0, tokens.numel(), 7):  # another code there, all earlier ones as they are
+        sums = []
+        for code in range(64):
+            other = tokens.clone()
+            other.view(-1)[place] = code
+            sums.append(squares[place, code].item() + rate_weight * bits(trained, other).view(-1)[place].item())
+        assert sums[tokens.view(-1)[place]] < min(sums) + 1e-5
+
+
+def test_a_rate_weight_wants_distances():
+    model = SimpleVQVAE(30, 2, hidden=8, blocks=1, quantizer=FiniteScalarQuantizer([6, 5]), context=TokenContext(30))
+    with pytest.raises(ValueError, match="Euclidean distance, got FiniteScalarQuantizer"):
+        compress(model, picture(8, 8), rate_weight=0.1)
+    for wrong in (-1, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="rate_weight of 0 or more"):
+            compress(untrained(), picture(8, 8), rate_weight=wrong)
+
+
+def test_command_line(trained, tmp_path, capsys):
+    path, picture_path, file, back = (tmp_path / name for name in ("m.safetensors", "cat.png", "cat.vqt", "back.png"))
+    save(trained, path)
+    image = held_out_photo()[..., :50, :71]
+    Image.fromarray(to_uint8(image[0])).save(picture_path)
+    assert main(["compress", str(path), str(picture_path), str(file), "--rate-weight", "0.01"]) == 0
+    data = compress(trained, image, rate_weight=0.01)
+    assert file.read_bytes() == data
+    decibels = psnr(decompress(trained, data), image).item()
+    says = f"{len(data)} bytes, {8 * len(data) / 3550:.3f} bits per pixel, {decibels:.2f} dB"
+    assert says in capsys.readouterr().out
+    assert main(["decompress", str(path), str(file), str(back)]) == 0
+    assert "back.png: 71 × 50 pixels" in capsys.readouterr().out
+    assert np.array_equal(np.asarray(Image.open(back)), to_uint8(decompress(trained, data)[0]))
+
+
+@pytest.mark.parametrize("arguments, message", [
+    (["decompress", "cat.jpg", "back.png"], "starts with b'vqt1'"),
+    (["compress", "nowhere.png", "cat.vqt"], "nowhere.png"),
+    (["compress", "cat.jpg", "cat.vqt", "--rate-weight", "-1"], "rate_weight of 0 or more, got -1"),
+    (["compress", "nowhere.safetensors", "cat.jpg", "cat.vqt"], "nowhere.safetensors: no such file"),
+])
+def test_command_line_says_what_is_wrong(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (20, 20)).save("cat.jpg")
+    with pytest.raises(SystemExit):
+        main(arguments)
+    assert message in capsys.readouterr().err and not (tmp_path / "cat.vqt").exists()
+
+
+def test_the_bundled_model():
+    model, cat = bundled_model(), held_out_photo()
+    assert PATH.stat().st_size < 1_000_000 and model.vocab_size == 512 and not model.training
+    data = compress(model, cat)
+    assert psnr(decompress(model, data), cat) > 30.5 and 8 * len(data) / cat[0, 0].numel() < 0.4
+    smaller = compress(model, cat, rate_weight=0.005)
+    assert len(smaller) < 0.9 * len(data) and psnr(decompress(model, smaller), cat) > 30
 
 
 def test_edges_are_repeated():
@@ -166,8 +266,8 @@ def test_a_forged_size_is_not_believed():
     model = untrained()
     header = pack(model, torch.zeros(1, 1, dtype=torch.int64))[:8]
     for size in ((0, 4), (60000, 60000)):
-        with pytest.raises(ValueError, match=f"expected 1 to .* pixels .*got {size[0]} × {size[1]}"):
-            unpack(model, sealed(header + struct.pack("<HH", *size), b"\0\0\0\0"))
+        with pytest.raises(ValueError, match=f"expected 1 to .* pixels, got {size[0]} × {size[1]}"):
+            unpack(model, sealed(header + struct.pack("<HH", *size), bytes(16)))
 
 
 @pytest.mark.parametrize("foreign", [b"", b"vqt", b"\xff\xd8\xff\xe0 a JPEG, let us say", b"vqt1"])

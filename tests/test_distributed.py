@@ -11,7 +11,17 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-from vqlab import EMACodebook, EMAVectorQuantizer, MultiScaleQuantizer, SimpleVQVAE, crops, fit, load, photos
+from vqlab import (
+    EMACodebook,
+    EMAVectorQuantizer,
+    MultiScaleQuantizer,
+    SimpleVQVAE,
+    TokenContext,
+    crops,
+    fit,
+    load,
+    photos,
+)
 
 
 def train(quantizer, rank, world_size, steps=10):
@@ -37,7 +47,8 @@ def train_model(rank, world_size, steps=50):
     """Fifty steps of a whole network on this rank's share of real crops, which end after them for the last rank."""
     torch.manual_seed(7 + rank)  # the start of rank 0 is that of the single process; the others must take it over
     codebook = EMACodebook(16, 4, kmeans_start=True, restart_below=0.5, decay=0.5)
-    model = SimpleVQVAE(16, 4, hidden=8, blocks=1, quantizer=EMAVectorQuantizer(16, 4, codebook=codebook))
+    model = SimpleVQVAE(16, 4, hidden=8, blocks=1, quantizer=EMAVectorQuantizer(16, 4, codebook=codebook),
+                        context=TokenContext(16, 4, 8))
     whole = crops(photos(), 8, 16, generator=torch.Generator().manual_seed(3))
     shares = (batch.chunk(world_size)[rank] for batch in whole)
     torch.manual_seed(5 + rank)

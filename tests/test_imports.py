@@ -10,8 +10,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 # The lab, in the order in which an image walks through it: a module imports only from those before it.
-LAB = ("data", "metrics", "codebook", "quantizer", "multiscale", "context", "vqvae", "var", "checkpoint", "codec",
-       "train")
+LAB = ("data", "metrics", "codebook", "quantizer", "multiscale", "context", "vqvae", "var", "checkpoint", "bundle",
+       "codec", "train")
 JS_IMPORT = re.compile(r'^import .* from "([^"]+)";|import\("([^"]+)"\)', re.MULTILINE)
 
 

@@ -136,7 +136,7 @@ def test_command_line_trains_words_by_scale(tmp_path, capsys):
     assert main(["photos", "--seconds", "2", "--patch-nums", "1", "2", "8", "--out", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
     assert re.search(r"the held-out cat comes back at \d+\.\d\d dB, perplexity \d+, \d+ of 512 codes", printed)
-    rows = re.findall(r"up to +(\d+) × \d+ +(\d+\.\d\d) dB, perplexity +\d+, +\d+ codes among (\d+) words", printed)
+    rows = re.findall(r"up to +(\d+) × \d+ +(\d+\.\d\d) dB, perplexity +\d+, +\d+ codes among (\d+) tokens", printed)
     tiles_of_the_cat = (300 // 32) * (451 // 32)
     assert [(int(side), int(words)) for side, _, words in rows] == [
         (1, tiles_of_the_cat), (2, 4 * tiles_of_the_cat), (8, 64 * tiles_of_the_cat)]

@@ -82,13 +82,13 @@ def test_bad_images(model, images, error, message):
 
 def test_bad_words(model):
     words = model.img_to_idxBl(torch.randn(1, 3, 16, 16))
-    with pytest.raises(ValueError, match=r"words of 1 scale, got 2 entries"):
+    with pytest.raises(ValueError, match=r"tokens of 1 scale, got 2 entries"):
         model.idxBl_to_img(words * 2)
     with pytest.raises(ValueError, match=r"got Tensor"):
         model.idxBl_to_var_input(words[0])
-    with pytest.raises(ValueError, match=r"\(B, 32\) words for a picture of 16 × 32 pixels, got \(1, 16\)"):
+    with pytest.raises(ValueError, match=r"\(B, 32\) tokens for a picture of 16 × 32 pixels, got \(1, 16\)"):
         model.idxBl_to_img(words, size=(16, 32))
-    with pytest.raises(ValueError, match=r"\(B, 16\) words .* got \(1, 15\)"):
+    with pytest.raises(ValueError, match=r"\(B, 16\) tokens .* got \(1, 15\)"):
         model.idxBl_to_img([words[0][:, :15]])
     with pytest.raises(ValueError, match=r"0\.\.31, got .*99"):
         model.idxBl_to_img([words[0] * 0 + 99])

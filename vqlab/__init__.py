@@ -16,6 +16,7 @@ Shape legend, used in every comment and docstring:
     N     a number of vectors to quantize, usually B * H * W of the feature map
 """
 
+from vqlab.bundle import bundled_model
 from vqlab.checkpoint import load, save
 from vqlab.codebook import Codebook, EMACodebook, entropy_loss, kmeans, nearest_code, nearest_code_by_cosine
 from vqlab.codec import bits, compress, decompress, pack, tokens_of, unpack
@@ -64,7 +65,7 @@ __all__ = [
     # model
     "Decoder", "Encoder", "SimpleVQVAE", "load", "save",
     # files
-    "TokenContext", "bits", "compress", "decompress", "pack", "tokens_of", "unpack",
+    "TokenContext", "bits", "bundled_model", "compress", "decompress", "pack", "tokens_of", "unpack",
     # prior
     "VAR", "block_causal_mask", "guide", "keep_top",
     # measuring and training

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 # Scores held at once, in float32: 8 MiB, which stay in a CPU's cache; 32 MiB on a GPU, whose kernels want more work.
 _CHUNK = {"cpu": 2**21, "cuda": 2**23}
 # Unit roundoff of a matrix product, by torch.get_float32_matmul_precision(): float32, TF32, bfloat16.
-_ROUNDOFF = {"highest": 2.0**-23, "high": 2.0**-10, "medium": 2.0**-7}
+_ROUNDOFF = {"highest": 2.0**-24, "high": 2.0**-10, "medium": 2.0**-7}
 
 
 @torch.no_grad()
@@ -28,8 +28,8 @@ def nearest_code(z: Tensor, codebook: Tensor) -> Tensor:
     2. Looking through the product costs more than making it, if every score must carry its index. So: two levels.
        The codes form about √K groups. A first pass keeps the least score of each group and no index; of these few
        the least names the group, and of the group's few members the least names the code.
-    3. The expansion rounds. Where no second code comes within the rounding error of the best, the best is the
-       nearest. The other rows, usually a few in a hundred, are settled by the plain formula in float64.
+    3. The expansion rounds. Where the runner-up does not come within the rounding error of the best, the best is
+       the nearest. The other rows, usually a few in a hundred, are settled by the plain formula in float64.
 
     The answer is that of brute force in float64, on any device, in any chunking, under any autocast.
 
@@ -49,26 +49,28 @@ def nearest_code(z: Tensor, codebook: Tensor) -> Tensor:
         scores_of = _Scores(z, codebook)
         groups, size = scores_of.groups, scores_of.size
         indices = torch.empty(len(z), dtype=torch.int64, device=z.device)
-        alone = torch.empty(len(z), dtype=torch.bool, device=z.device)
-        slack = torch.empty(len(z), device=z.device)  # how much a row's scores may be off
+        lead = torch.empty(len(z), device=z.device)  # of a row's best over its runner-up, less the rounding error
         row = torch.arange(scores_of.step, device=z.device)
         for start in range(0, len(z), scores_of.step):  # all shapes are known beforehand: a GPU is never waited for
             rows = slice(start, start + scores_of.step)
-            scores, slack[rows] = scores_of(z[rows])
+            scores, slack = scores_of(z[rows])
+            n = row[:len(scores)]
             scores = scores.view(-1, size, groups)  # code k is member k // groups of group k % groups
             minima = scores.amin(dim=1)  # (n, groups)
             best, group = minima.min(dim=1)
-            members = scores[row[:len(best)], :, group]  # (n, size)
-            indices[rows] = members.min(dim=1).indices * groups + group
-            close = torch.cat([minima, members], dim=1) <= (best + slack[rows]).unsqueeze(1)
-            alone[rows] = close.sum(dim=1) == 2  # the winner itself: once for its group, once as a member
-        if not torch.isfinite(torch.cat([slack, scores_of.code_norms[:len(codebook)]])).all():
+            members = scores[n, :, group]  # (n, size)
+            member = members.min(dim=1).indices
+            indices[rows] = member * groups + group
+            minima[n, group] = members[n, member] = torch.inf
+            runner_up = torch.minimum(minima.amin(dim=1), members.amin(dim=1))
+            lead[rows] = runner_up - best - slack
+        if not (lead.amin() > -torch.inf and scores_of.longest.square() < torch.inf):
             raise ValueError("expected finite vectors and codes (below 1e18), got NaN, Inf or an overflow")
 
-        for rows in (~alone).nonzero().squeeze(1).split(max(1, scores_of.step // 8)):
+        for rows in (lead <= 0).nonzero().squeeze(1).split(max(1, scores_of.step // 8)):
             scores, slack = scores_of(z[rows])
             short_list = scores <= (scores.amin(dim=1) + slack).unsqueeze(1)
-            indices[rows] = _settle(z[rows], codebook, *short_list.nonzero(as_tuple=True))
+            indices[rows] = _settle(z[rows], codebook, short_list[:, :len(codebook)])
         return indices
 
 
@@ -87,7 +89,7 @@ class _Scores:
         codes = torch.zeros(self.groups * self.size, width, dtype=torch.float32, device=z.device)
         torch.sub(codebook, self.origin, out=codes[:num_codes])
         lengths = codes.norm(dim=1)
-        self.shortest = lengths[:num_codes].min()
+        self.shortest, self.longest = lengths[:num_codes].aminmax()
         self.codes, self.code_norms = codes.t(), lengths.square()
         self.code_norms[num_codes:] = torch.inf
         self.relative = (width + 8) * _ROUNDOFF[torch.get_float32_matmul_precision()]
@@ -102,7 +104,7 @@ class _Scores:
         # The winner is no farther than the shortest code, so by the triangle inequality its own norm is at most
         # `reach`, and products of norms bound every rounding.
         norms = centred.norm(dim=1)
-        reach = 2 * norms + self.shortest
+        reach = torch.minimum(2 * norms + self.shortest, self.longest)
         return scores, 2 * self.relative * reach * (reach + 2 * norms) + self.underflow
 
 
@@ -116,16 +118,14 @@ def _check(z: Tensor, codebook: Tensor) -> None:
         raise TypeError(f"expected floating point vectors, got {z.dtype} and {codebook.dtype}")
 
 
-def _settle(z: Tensor, codebook: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """(n,) int64: for each row of z the nearest of its short-listed codes, the pairs (rows, columns), in float64."""
-    distances = torch.empty(len(rows), dtype=torch.float64, device=z.device)
+def _settle(z: Tensor, codebook: Tensor, short_list: Tensor) -> Tensor:
+    """(n,) int64: for each row of z the nearest of the codes that short_list (n, K) marks, in float64."""
+    distances = torch.full(short_list.shape, torch.inf, dtype=torch.float64, device=z.device)
+    rows, columns = short_list.nonzero(as_tuple=True)
     step = max(1, _CHUNK["cpu"] // 8 // z.shape[1])
-    for pairs in (slice(start, start + step) for start in range(0, len(rows), step)):
-        distances[pairs] = (z[rows[pairs]].double() - codebook[columns[pairs]].double()).square().sum(dim=1)
-    # the functions, not the methods of the same name, which torch.compile cannot trace
-    nearest = torch.scatter_reduce(distances.new_full((len(z),), torch.inf), 0, rows, distances, "amin")
-    tied = torch.where(distances == nearest[rows], columns, len(codebook))
-    return torch.scatter_reduce(tied.new_full((len(z),), len(codebook)), 0, rows, tied, "amin")
+    for r, c in zip(rows.split(step), columns.split(step), strict=True):
+        distances[r, c] = (z[r].double() - codebook[c].double()).square().sum(dim=1)
+    return distances.argmin(dim=1)  # of equal ones the first
 
 
 @torch.no_grad()

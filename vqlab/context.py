@@ -24,21 +24,22 @@ UP, LEFT, RIGHT = (max(side) for side in zip(*((up, -right, right) for up, right
 LN2 = math.log(2)
 ONE = 2**10  # how the whole numbers hold a 1
 LIMIT = 2**20  # no weight and no activation is larger, so that no sum comes near 2⁵³
+SHARE = 2.0**16  # what a token counts, when it is shared out among the codes
 
 
 class TokenContext(nn.Module):
     """Guesses every token of a map from its neighbours above and to the left: −log₂ p(token | neighbours).
 
-    Each code has an embedding, each of the 12 neighbours a matrix; their sum goes through two small layers. Outside
-    of the picture lies one more token of its own.
+    Each code has an embedding, each of the 12 neighbours a matrix; their sum, rectified, goes through one more layer.
+    Outside of the picture lies one more token of its own.
 
     A codec must come to the same probabilities wherever a file is read, to the last bit, so there they are computed
     by `integer`, in whole numbers alone.
 
     Args:
         num_embeddings: K, the number of codes.
-        embedding: length of a code's embedding.
-        hidden: width of the two layers.
+        embedding_dim: length of a code's embedding here, which is not the code.
+        hidden: width of the layer between.
 
     Raises:
         ValueError: a size below 1.
@@ -55,31 +56,37 @@ class TokenContext(nn.Module):
     once.
     """
 
-    def __init__(self, num_embeddings: int, embedding: int = 32, hidden: int = 64):
+    def __init__(self, num_embeddings: int, embedding_dim: int = 32, hidden: int = 64):
         super().__init__()
-        if min(num_embeddings, embedding, hidden) < 1:
+        if min(num_embeddings, embedding_dim, hidden) < 1:
             raise ValueError(f"expected sizes of at least 1, got num_embeddings={num_embeddings}, "
-                             f"embedding={embedding}, hidden={hidden}")
-        self.config = dict(num_embeddings=num_embeddings, embedding=embedding, hidden=hidden)
+                             f"embedding_dim={embedding_dim}, hidden={hidden}")
+        self.config = dict(num_embeddings=num_embeddings, embedding_dim=embedding_dim, hidden=hidden)
         self.num_embeddings = num_embeddings
-        self.embedding = nn.Embedding(num_embeddings + 1, embedding)  # the last: outside of the picture
-        self.near = nn.Linear(len(NEIGHBOURS) * embedding, hidden)
-        self.middle = nn.Linear(hidden, hidden)
+        self.embedding = nn.Embedding(num_embeddings + 1, embedding_dim)  # the last: outside of the picture
+        nn.init.normal_(self.embedding.weight, std=0.3)
+        self.near = nn.Linear(len(NEIGHBOURS) * embedding_dim, hidden)
         self.far = nn.Linear(hidden, num_embeddings)
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """(B, H, W) int64 -> (B, H, W, K) float32: log₂ of each code's probability, but for a constant a token."""
-        outside = self.num_embeddings
-        padded = F.pad(tokens, (LEFT, RIGHT, UP, 0), value=outside)
-        height, width = tokens.shape[1:]
-        embedded = self.embedding(padded)
-        near = torch.cat([embedded[:, UP - up:UP - up + height, LEFT + right:LEFT + right + width]
-                          for up, right in NEIGHBOURS], dim=-1)
-        return self.far(F.relu(self.middle(F.relu(self.near(near)))))
+    def forward(self, tokens: Tensor, rows: slice = slice(None)) -> Tensor:
+        """Bits in favour of each code, which are log₂ p but for a constant a token.
 
-    def loss(self, tokens: Tensor) -> Tensor:
-        """Mean bits a token costs, scalar; tokens (B, H, W) int64."""
-        return F.cross_entropy(self(tokens).flatten(0, 2) * LN2, tokens.flatten()) / LN2
+        Args:
+            tokens: (B, H, W) int64.
+            rows: of the map, those to guess; by default all.
+
+        Returns:
+            (B, number of rows, W, K) float32.
+        """
+        height, width = tokens.shape[1:]
+        padded = F.pad(tokens, (LEFT, RIGHT, UP, 0), value=self.num_embeddings)
+        near = torch.stack([padded[:, UP - up:UP - up + height, LEFT + right:LEFT + right + width][:, rows]
+                            for up, right in NEIGHBOURS], dim=-1)  # (B, rows, W, 12)
+        return self.far(F.relu(self.near(self.embedding(near).flatten(3))))
+
+    def loss(self, tokens: Tensor, rows: slice = slice(None)) -> Tensor:
+        """Mean bits that a token costs, scalar; arguments as `forward`'s."""
+        return F.cross_entropy(self(tokens, rows).flatten(0, 2) * LN2, tokens[:, rows].flatten()) / LN2
 
     def integer(self) -> "IntegerContext":
         """The same in whole numbers, rounded from the weights as they are now."""
@@ -97,10 +104,9 @@ class IntegerContext:
         self.num_embeddings = context.num_embeddings
         embedding = _whole(context.embedding.weight)  # (K + 1, E)
         near = _whole(context.near.weight).reshape(-1, len(NEIGHBOURS), embedding.shape[1])  # (hidden, 12, E)
-        # (12, K + 1, hidden): what each code adds to the first layer, as each of the neighbours; times ONE²
+        # (12, K + 1, hidden): what each code adds to the hidden layer, as each of the neighbours; times ONE²
         self.tables = np.stack([embedding @ matrix.T for matrix in near.transpose(1, 0, 2)])
         self.near_bias = _whole(context.near.bias) * ONE
-        self.middle, self.middle_bias = _whole(context.middle.weight).T, _whole(context.middle.bias) * ONE
         self.far, self.far_bias = _whole(context.far.weight).T, _whole(context.far.bias) * ONE
 
     def blank(self, height: int, width: int) -> np.ndarray:
@@ -111,26 +117,36 @@ class IntegerContext:
         """Run over a map diagonal by diagonal. What is yielded depends on earlier diagonals alone, so a reader may
         write each one's tokens only once it has their frequencies.
 
+        The guesses adapt to the picture: a code that came more often so far than they said is raised by as much.
+
         Args:
             margined: `blank` with tokens in it, (UP + height, LEFT + width + RIGHT) int64.
 
         Yields:
             places (n,) of a diagonal's tokens in the flattened map; frequencies (n, K) of the codes there, whole
-            numbers from 1 to 2²⁰ that are as their probabilities; float64.
+            numbers of at least 1 that are as their probabilities; float64.
         """
         tokens, stride = margined.ravel(), margined.shape[1]
         height, width = margined.shape[0] - UP, stride - LEFT - RIGHT
         offsets = np.array([right - up * stride for up, right in NEIGHBOURS])
+        came = np.full(self.num_embeddings, SHARE)  # how often each code came so far, and once more; times SHARE
+        expected = came.copy()  # and how often it should have
         for diagonal in range(2 * height + width - 2):
             rows = np.arange(max(0, (diagonal - width) // 2 + 1), min(height, diagonal // 2 + 1))
+            if not len(rows):
+                continue
             places = (UP + rows) * stride + LEFT + diagonal - 2 * rows
-            if len(places):
-                yield places, frequencies(self.logits(tokens[places[:, None] + offsets]))
+            guessed = frequencies(self.logits(tokens[places[:, None] + offsets]))
+            raised = np.floor(came * SHARE / expected)
+            yield places, np.maximum(np.floor(guessed * raised / SHARE), 1)
+            came += SHARE * np.bincount(tokens[places], minlength=self.num_embeddings)
+            expected += np.floor(guessed * (SHARE / guessed.sum(axis=1, keepdims=True))).sum(axis=0)
 
     def logits(self, neighbours: np.ndarray) -> np.ndarray:
         """(n, 12) codes, K outside of the picture -> (n, K) bits, in whole multiples of ONE⁻²; float64."""
-        near = self.near_bias + sum(table[codes] for table, codes in zip(self.tables, neighbours.T, strict=True))
-        return _activate(_activate(near) @ self.middle + self.middle_bias) @ self.far + self.far_bias
+        sums = self.near_bias + sum(table[codes] for table, codes in zip(self.tables, neighbours.T, strict=True))
+        hidden = np.clip(np.floor(sums / ONE), 0, LIMIT)  # ReLU
+        return hidden @ self.far + self.far_bias
 
 
 def frequencies(logits: np.ndarray) -> np.ndarray:
@@ -142,11 +158,6 @@ def frequencies(logits: np.ndarray) -> np.ndarray:
 def _whole(weights: Tensor) -> np.ndarray:
     """Weights as multiples of 1 / ONE: whole numbers, in float64."""
     return (weights.detach().cpu().double() * ONE).round().clamp(-LIMIT, LIMIT).numpy()
-
-
-def _activate(sums: np.ndarray) -> np.ndarray:
-    """ReLU, and back from multiples of ONE⁻² to multiples of ONE⁻¹."""
-    return np.clip(np.floor(sums / ONE), 0, LIMIT)
 
 
 def _root_64(number: int) -> int:

@@ -1,5 +1,5 @@
-"""The VQ-VAE: a photograph becomes a small map of words and comes back.
-VQ-VAE：一张照片变成一小张词的图，再变回照片。
+"""The VQ-VAE: a photograph becomes a small map of tokens and comes back.
+VQ-VAE：一张照片变成一小张 token（词元）的图，再变回照片。
 
     image (B, C, H, W) --encoder--> z_e (B, D, H/4, W/4) --quantize--> tokens, z_q --decoder--> image
 """
@@ -61,17 +61,17 @@ class Decoder(nn.Sequential):
 
 
 class SimpleVQVAE(nn.Module):
-    """Encoder, quantizer, decoder: a picture of H × W pixels becomes H/4 · W/4 words and comes back.
-    编码器、量化器、解码器：H × W 像素的图变成 H/4 · W/4 个词，再变回来。
+    """Encoder, quantizer, decoder: a picture of H × W pixels becomes H/4 · W/4 tokens and comes back.
+    编码器、量化器、解码器：H × W 像素的图变成 H/4 · W/4 个 token，再变回来。
 
     Args:
-        vocab_size: K, the number of words.
+        vocab_size: K, the number of different tokens.
         embedding_dim: D, the length of a code vector.
         in_channels: C, 3 for colour or 1 for grey.
         hidden: channels of the convolutions.
         blocks: residual blocks in the encoder, and in the decoder.
-        quantizer: how vectors become words, by default `VectorQuantizer2(vocab_size, embedding_dim)`.
-        patch_nums: makes the default `MultiScaleQuantizer(vocab_size, embedding_dim, patch_nums)`: words by scale,
+        quantizer: how vectors become tokens, by default `VectorQuantizer2(vocab_size, embedding_dim)`.
+        patch_nums: makes the default `MultiScaleQuantizer(vocab_size, embedding_dim, patch_nums)`: tokens by scale,
             (1, 2, 4, 8, 16) for pictures of 64 × 64 pixels. The last scale fixes the size of the pictures.
         context: a `TokenContext(vocab_size)`, which `fit` trains along; `vqlab.compress` needs it. One scale only.
 
@@ -140,7 +140,7 @@ class SimpleVQVAE(nn.Module):
 
     @torch.no_grad()
     def img_to_idxBl(self, images: Tensor) -> list[Tensor]:
-        """The words of pictures, deterministic: (B, number of words) int64 a scale, coarse to fine.
+        """The tokens of pictures, deterministic: (B, number of tokens) int64 a scale, coarse to fine.
 
         One scale: a list of one (B, H/4 · W/4) entry.
 
@@ -148,13 +148,13 @@ class SimpleVQVAE(nn.Module):
             TypeError, ValueError: see `check_images`.
         """
         self.check_images(images)
-        words = self.quantize.encode(self.encoder(images))
-        return words if self.multi_scale else [words.flatten(1)]
+        tokens = self.quantize.encode(self.encoder(images))
+        return tokens if self.multi_scale else [tokens.flatten(1)]
 
     @torch.no_grad()
     def idxBl_to_img(self, idx_Bl: list[Tensor], *, size: tuple[int, int] | None = None,
                      cumulative: bool = False) -> Tensor | list[Tensor]:
-        """Pictures from words alone.
+        """Pictures from tokens alone.
 
         Args:
             idx_Bl: what `img_to_idxBl` returns.
@@ -165,7 +165,7 @@ class SimpleVQVAE(nn.Module):
             (B, C, H, W), values not clipped to [-1, 1].
 
         Raises:
-            TypeError, ValueError: another number of scales, of words or another dtype than the size asks for.
+            TypeError, ValueError: another number of scales, of tokens or another dtype than the size asks for.
         """
         if self.multi_scale:
             height, width = (side * STRIDE for side in self.quantize.sizes[-1])
@@ -173,7 +173,7 @@ class SimpleVQVAE(nn.Module):
                 raise ValueError(f"expected size (H, W) = ({height}, {width}), the last scale's, got {size}")
             maps = self.quantize.decode(idx_Bl, cumulative=True)
         else:
-            maps = [self.quantize.decode(self._word_map(idx_Bl, size))]
+            maps = [self.quantize.decode(self._token_map(idx_Bl, size))]
         return [self.decoder(f) for f in maps] if cumulative else self.decoder(maps[-1])
 
     @torch.no_grad()
@@ -181,7 +181,7 @@ class SimpleVQVAE(nn.Module):
         """What a next-scale prior reads to predict every scale after the first: see `MultiScaleQuantizer.var_input`.
 
         Returns:
-            (B, L − L₀, D), with L words in all and L₀ in the first scale. One scale leaves nothing to predict:
+            (B, L − L₀, D), with L tokens in all and L₀ in the first scale. One scale leaves nothing to predict:
             (B, 0, D).
 
         Raises:
@@ -194,18 +194,18 @@ class SimpleVQVAE(nn.Module):
 
     @property
     def multi_scale(self) -> bool:
-        """Whether words come by scale."""
+        """Whether tokens come by scale."""
         return isinstance(self.quantize, MultiScaleQuantizer)
 
-    def _word_map(self, idx_Bl: list[Tensor], size: tuple[int, int] | None) -> Tensor:
-        """One scale's words (B, H/4 · W/4) -> (B, H/4, W/4)."""
-        words = _one_scale(idx_Bl)
-        side = round(words.shape[-1] ** 0.5) * STRIDE
+    def _token_map(self, idx_Bl: list[Tensor], size: tuple[int, int] | None) -> Tensor:
+        """One scale's tokens (B, H/4 · W/4) -> (B, H/4, W/4)."""
+        tokens = _one_scale(idx_Bl)
+        side = round(tokens.shape[-1] ** 0.5) * STRIDE
         height, width = size or (side, side)
-        if words.ndim != 2 or words.shape[1] * STRIDE**2 != height * width or height % STRIDE or width % STRIDE:
-            raise ValueError(f"expected (B, {height // STRIDE * (width // STRIDE)}) words for a picture of "
-                             f"{height} × {width} pixels, got {tuple(words.shape)}")
-        return words.view(len(words), height // STRIDE, width // STRIDE)
+        if tokens.ndim != 2 or tokens.shape[1] * STRIDE**2 != height * width or height % STRIDE or width % STRIDE:
+            raise ValueError(f"expected (B, {height // STRIDE * (width // STRIDE)}) tokens for a picture of "
+                             f"{height} × {width} pixels, got {tuple(tokens.shape)}")
+        return tokens.view(len(tokens), height // STRIDE, width // STRIDE)
 
     def check_images(self, images: Tensor) -> None:
         """Says what is wrong with a batch of images before it says something obscure deep inside.
@@ -233,5 +233,5 @@ class SimpleVQVAE(nn.Module):
 def _one_scale(idx_Bl: list[Tensor]) -> Tensor:
     if not isinstance(idx_Bl, (list, tuple)) or len(idx_Bl) != 1:
         got = f"{len(idx_Bl)} entries" if isinstance(idx_Bl, (list, tuple)) else type(idx_Bl).__name__
-        raise ValueError(f"expected a list with the words of 1 scale, got {got}")
+        raise ValueError(f"expected a list with the tokens of 1 scale, got {got}")
     return idx_Bl[0]

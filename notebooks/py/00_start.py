@@ -72,7 +72,7 @@ from vqlab.lessons import start as lesson
 classroom.start()
 
 # %% [markdown]
-# ## 1. 主角 · The heroine
+# ## 1. 考题 · The exam
 #
 # <div lang="zh">
 #
@@ -121,8 +121,9 @@ height, width = cat.shape[2:]
 rows, columns = height // 4, width // 4
 bits = bits_per_pixel(rows * columns, 512, height, width)
 
-print(f"{height} × {width} 像素 pixels  →  {rows} × {columns} = {rows * columns} tokens")
-print(f"24 比特/像素 bits per pixel  →  {bits} 比特/像素 bits per pixel：1/{24 / bits:.1f}")
+counted = f"{rows} × {columns} = {rows * columns} tokens"
+classroom.say(f"{height} × {width} 像素 → {counted}\n每像素 24 比特 → {bits} 比特：1/{24 / bits:.1f}",
+              f"{height} × {width} pixels → {counted}\n24 bits per pixel → {bits} bits per pixel: 1/{24 / bits:.1f}")
 
 # %% jupyter={"source_hidden": true}
 guess_bits.hold()
@@ -133,9 +134,9 @@ guess_bits.reveal(2, because=("16 个像素分一个 token 的 9 比特。", "Si
 #
 # <div lang="zh">
 #
-# *3 分钟。* 一张图按这个顺序走：**编码器**把每 4 × 4 个像素变成一个 8 维向量 $z_e$ → **量化器**把它换成**码本**里最近的**码字** $z_q$，码字的编号就是 token → **解码器**把码字变回像素。三部分从随机开始，一起学，教材是另外七张照片的随机小块。
+# *3 分钟。* 一张图按这个顺序走：**编码器**把每 4 × 4 个像素变成一个 8 维向量 $z_e$ → **量化器**把它换成**码本**里最近的**码字** $z_q$，码字的编号就是 token → **解码器**把码字变回像素。下面画的就是它，写着每一步的形状（通道数 × 高 × 宽）。三部分从随机开始，一起学，教材是另外七张照片的随机小块。
 #
-# 按下面的 **停止** 可以随时结束，学到的都会留下。曲线有两条：
+# 按下面的**停止**，随时可以结束，学到的都会留下。曲线有两条：
 #
 # - **峰值信噪比（PSNR）**用分贝数误差：每少一半的均方误差，约多 3 dB。
 # - **困惑度**是“实际用上了多少种 token”：512 种用得一样多时是 512，只用一种时是 1。
@@ -145,8 +146,8 @@ guess_bits.reveal(2, because=("16 个像素分一个 token 的 9 比特。", "Si
 #
 # *3 minutes.* A picture walks through in this order: the **encoder** turns each 4 × 4 pixels into a vector $z_e$ of 8
 # numbers → the **quantizer** swaps it for the nearest **code** $z_q$ in the **codebook**, and the code's number is the token
-# → the **decoder** turns codes back into pixels. All three start at random and learn together, from random crops of seven
-# other photographs.
+# → the **decoder** turns codes back into pixels. It is drawn below, with the shape after each step (channels × height ×
+# width). All three start at random and learn together, from random crops of seven other photographs.
 #
 # Press **Stop** below whenever you like: what was learnt is kept. There are two curves:
 #
@@ -154,8 +155,6 @@ guess_bits.reveal(2, because=("16 个像素分一个 token 的 9 比特。", "Si
 # - **Perplexity** is “how many different tokens are really in use”: 512 when all 512 are used equally, 1 when only one is.
 #
 # </div>
-#
-# $$\underset{(3,\,H,\,W)}{x} \xrightarrow{\text{编码器 encoder}} \underset{(D,\,H/4,\,W/4)}{\color{#E69F00}{z_e}} \xrightarrow{\text{最近的码字 nearest code}} \underset{(H/4,\,W/4)}{\text{token}} \xrightarrow{\text{查码本 look up}} \underset{(D,\,H/4,\,W/4)}{\color{#009E73}{z_q}} \xrightarrow{\text{解码器 decoder}} \underset{(3,\,H,\,W)}{\hat x}$$
 
 # %% tags=["nbval-ignore-output"]
 model = SimpleVQVAE(512, 8, quantizer=EMAVectorQuantizer(512, 8)).to(device)
@@ -164,6 +163,7 @@ batches = crops(photos(), generator=torch.Generator().manual_seed(0))
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 face = cat[:, :, 40:200, 100:324]
+classroom.architecture(model, cat)  # 每个形状都是量出来的 every shape is measured
 panel = classroom.TrainingPanel("训练", "Training", 60, {
     "psnr": ("峰值信噪比（dB）", "PSNR (dB)"), "perplexity": ("困惑度", "perplexity")})
 
@@ -223,7 +223,7 @@ idx_Bl = model.img_to_idxBl(cat)  # 一个尺度，所以列表里只有一项 o
 again = model.idxBl_to_img(idx_Bl, size=(height, width))
 after = psnr(again, cat).item()
 
-print(f"训练前 before training: {before:.1f} dB    训练后 after: {after:.1f} dB")
+classroom.say(f"训练前 {before:.1f} dB，训练后 {after:.1f} dB", f"before training {before:.1f} dB, after {after:.1f} dB")
 assert torch.equal(idx_Bl[0], model.img_to_idxBl(cat)[0])  # 同一张图，总是同样的 token the same picture, the same tokens
 assert after > before + 5 or record.seconds < 30  # 早停除外 unless stopped early
 
@@ -346,8 +346,10 @@ jpeg, spent = lesson.jpeg_within(cat[0].cpu(), budget)
 jpeg_db = psnr(jpeg, cat[0].cpu()).item()
 parameters = sum(p.numel() for part in (model.decoder, model.quantize.embedding) for p in part.parameters())
 
-print(f"tokens: {budget} 字节 bytes, {after:.1f} dB    JPEG: {spent} 字节 bytes, {jpeg_db:.1f} dB")
-print(f"解码器和码本 decoder and codebook: {parameters * 4 // 1000} kB")
+classroom.say(f"token：{budget} 字节，{after:.1f} dB；JPEG：{spent} 字节，{jpeg_db:.1f} dB\n"
+              f"另有解码器和码本：{parameters * 4 // 1000} kB",
+              f"tokens: {budget} bytes, {after:.1f} dB; JPEG: {spent} bytes, {jpeg_db:.1f} dB\n"
+              f"besides, decoder and codebook: {parameters * 4 // 1000} kB")
 assert spent <= budget
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
@@ -361,8 +363,8 @@ classroom.show(figure, "三张几乎一样的猫脸：原图、从 token 画回�
                "Three faces of the cat that look nearly alike: the original, from tokens, JPEG. The tokens' fur is softer, JPEG "
                "has fine blocks.")
 effective = torch.log2(perplexity(tokens, 512)).item()
-print(f"常用的若写得短，平均每个 token 只要 {effective:.1f} 比特 "
-      f"bits a token on average, if frequent ones were written shorter")
+classroom.say(f"常用的若写得短，平均每个 token 只要 {effective:.1f} 比特（第 5 课）",
+              f"{effective:.1f} bits a token on average, if frequent ones were written shorter (lesson 5)")
 
 # %% [markdown]
 # <div lang="zh">
@@ -399,9 +401,10 @@ with torch.no_grad():
     guess = model(noise)[0]
 grey = psnr(torch.zeros_like(noise), noise).item()  # 一片灰，一个 token 也不用 plain grey, not one token needed
 
-print(f"噪声 noise: {psnr(guess, noise).item():.1f} dB    一片灰 plain grey: {grey:.1f} dB    "
-      f"猫 cat: {after:.1f} dB")
-assert psnr(guess, noise).item() < grey + 2
+coded = psnr(guess, noise).item()
+classroom.say(f"噪声 {coded:.1f} dB，一片灰 {grey:.1f} dB，猫 {after:.1f} dB",
+              f"noise {coded:.1f} dB, plain grey {grey:.1f} dB, the cat {after:.1f} dB")
+assert coded < grey + 2
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 figure = classroom.draw_images([noise[0], guess[0]], ["噪声 noise", "画回 from tokens"])[0].figure
@@ -461,7 +464,7 @@ classroom.Quiz([
 #
 # <div lang="zh">
 #
-# - token 就是码字在码本里的编号；编码 = 找最近的码字，解码 = 查表再画。
+# - token 就是码字在码本里的编号；编码就是找最近的码字，解码就是查码本再画。
 # - 每像素 24 比特变成了 9/16 比特，没见过的猫还认得出来；噪声就不行。
 # - 质量用分贝说，代价用比特说，两样要一起说。
 #

@@ -5,43 +5,43 @@
 #
 # **问题：** “选最近的码字”是一级台阶，没有斜率。那么梯度怎样走过去？
 #
-# **大约 51 分钟，再加练习 24 分钟。你会：**
+# **大约 39 分钟，再加练习 24 分钟；另有两节选读。你会：**
 #
 # 1. 看清直通估计到底做了什么，`detach` 放错一边又会怎样；
 # 2. 让自动求导填一张表：哪个损失推动谁，β 管什么；
-# 3. 从梯度里找出一个名气很大的 bug，认识旋转技巧，最后自己写一个能学的 VQ-VAE。
+# 3. 认识旋转技巧，最后用不到 20 行自己写一个能学的 VQ-VAE，再用它的 token 写出新的数字。
 #
 # **要先会什么：** `backward()` 和 `detach()`。**一分钟回顾：** 编码器输出 $z_e$，换成最近的码字 $z_q$，解码器只看到 $z_q$（第 0 课）；argmin 的斜率几乎处处是零（第 2 课）。
 #
-# 每个箭头、每个数字，都是 PyTorch 当场求导算出来的。第 7 节最后得到的就是下面的图：同一个码字的点，在两种梯度下各走一步。
+# 每个箭头、每个数字，都是 PyTorch 当场求导算出来的。下面两幅图：整个模型，这一课放大中间的量化器；第 7 节得到的图，同一个码字的点，在两种梯度下各走一步。
 #
 # </div>
 # <div lang="en">
 #
 # **Question:** “choose the nearest code” is a step without a slope. How does a gradient pass it?
 #
-# **In about 51 minutes, plus 24 for the exercises, you will:**
+# **In about 39 minutes, plus 24 for the exercises (two sections are optional), you will:**
 #
 # 1. see what straight-through really does, and what `detach` on the wrong side does;
 # 2. let autograd fill in which loss moves what, and see what β is for;
-# 3. find a famous bug from its gradients, meet the rotation trick, and at the end write a VQ-VAE of your own that learns.
+# 3. meet the rotation trick, and at the end write a VQ-VAE of your own in under 20 lines, whose tokens write new digits.
 #
 # **What you need to know:** `backward()` and `detach()`. **One-minute recap:** the encoder outputs $z_e$, the nearest code $z_q$
 # replaces it, and the decoder sees only $z_q$ (lesson 0); the slope of argmin is zero almost everywhere (lesson 2).
 #
-# Every arrow and number is differentiated by PyTorch on the spot. Section 7 ends on the picture below: one code's points, each
-# taking one step, under two gradients.
+# Every arrow and number is differentiated by PyTorch on the spot. Two pictures below: the whole model, of which this lesson
+# looks at the quantizer in the middle; and the one that section 7 arrives at, one code's points, each taking one step, under
+# two gradients.
 #
 # </div>
-#
-# $$\underset{(3,\,H,\,W)}{x} \xrightarrow{\text{编码器 encoder}} \boxed{\underset{(D,\,H/4,\,W/4)}{\color{#E69F00}{z_e}} \xrightarrow{\text{最近的码字 nearest code}} \underset{(H/4,\,W/4)}{\text{token}} \xrightarrow{\text{查码本 look up}} \underset{(D,\,H/4,\,W/4)}{\color{#009E73}{z_q}}} \xrightarrow{\text{解码器 decoder}} \underset{(3,\,H,\,W)}{\hat x}$$
 
 # %%
 import torch
-from torch.nn.functional import mse_loss
+from torch import nn
+from torch.nn.functional import mse_loss, normalize
 
-from vqlab import (SimpleVQVAE, VectorQuantizer2, classroom, digits, nearest_code, psnr, rotation_trick,
-                   straight_through)
+from vqlab import SimpleVQVAE, VectorQuantizer2, classroom, digits, nearest_code, psnr
+from vqlab import rotation_trick, straight_through
 from vqlab.lessons import straight_through as lesson
 
 classroom.start()
@@ -51,6 +51,9 @@ import matplotlib.pyplot as plt
 
 from vqlab.classroom import Option, Predict, Question, Quiz
 
+torch.manual_seed(0)
+whole = SimpleVQVAE(16, 8, in_channels=1, hidden=16, blocks=1)  # of section 4
+classroom.architecture(whole, digits()[0][:1], "quantizer")
 code = torch.tensor([1.0, 0.8])
 points = code + 0.25 * torch.randn(30, 2, generator=torch.Generator().manual_seed(0))
 figure, axes = plt.subplots(1, 2, figsize=(3.8, 2), sharey=True)
@@ -101,7 +104,8 @@ assert z_e.grad is None and codebook.grad[1].abs().sum() > 0
 for nudge in (0.001, 0.01, 0.1):
     moved = z_e.detach() + torch.tensor([[nudge, 0.0]])
     new_loss = (codebook[nearest_code(moved, codebook)] - target).square().sum() / 2
-    print(f"推 nudge {nudge}: 斜率 slope {((new_loss - loss) / nudge).item():.1f}")
+    slope = (new_loss - loss).item() / nudge
+    classroom.say(f"推 {nudge}：斜率 {slope:.1f}", f"nudge {nudge}: slope {slope:.1f}")
 
 # %% [markdown]
 # <div lang="zh">
@@ -120,12 +124,12 @@ for nudge in (0.001, 0.01, 0.1):
 #
 # <div lang="zh">
 #
-# *8 分钟。* 办法是**假装**这一步是恒等映射：前向用 $z_q$，反向把梯度原样交给 $z_e$。一行就够，sg 就是 `detach`：前向时两个 $z_e$ 抵消，反向时方括号里的当作常数。
+# *7 分钟。* 办法是**假装**这一步是恒等映射：前向用 $z_q$，反向把梯度原样交给 $z_e$。一行就够，sg 就是 `detach`：前向时两个 $z_e$ 抵消，反向时方括号里的当作常数。
 #
 # </div>
 # <div lang="en">
 #
-# *8 minutes.* The way out is to **pretend** that the step is the identity: $z_q$ goes forward, and backward its gradient is
+# *7 minutes.* The way out is to **pretend** that the step is the identity: $z_q$ goes forward, and backward its gradient is
 # handed to $z_e$ unchanged. One line does it; sg is `detach`. Forward, the two $z_e$ cancel; backward, the bracket is a
 # constant.
 #
@@ -178,17 +182,18 @@ wrong_side.hold()
 wrong_side.reveal(2, because=(
     "z_e 只以 −z_e 的样子留在 detach 之外，所以梯度反号：编码器每一步都往错的方向走。",
     "Outside the detach z_e is left only as −z_e, so its gradient is reversed: every step takes the encoder the wrong way."))
+classroom.architecture(whole, digits()[0][:1], "quantizer", gradient=True)
 
 # %% [markdown]
 # <div lang="zh">
 #
-# **要点：** 直通只改反向，不改前向；只有 $z_e$ 收到梯度，码字收不到。最后一行把两者换了位置：解码器看到的是没有量化的 $z_e$，训练时一切顺利，等到真的从 token 解码，图就坏了。
+# **要点：** 直通只改反向，不改前向；只有 $z_e$ 收到梯度，码字收不到（图中的虚线从量化器旁边绕过）。表的最后一行把两者换了位置：解码器看到的是没有量化的 $z_e$，训练时一切顺利，等到真的从 token 解码，图就坏了。
 #
 # </div>
 # <div lang="en">
 #
 # **Takeaway:** straight-through changes the backward pass, never the forward one; only $z_e$ receives the gradient, the code
-# does not. The last row swaps the two: the decoder sees the *unquantized* $z_e$; training looks fine, and the pictures break
+# does not (the dashed line goes round the quantizer). The table's last row swaps the two: the decoder sees the *unquantized* $z_e$; training looks fine, and the pictures break
 # as soon as they are decoded from tokens.
 #
 # </div>
@@ -197,12 +202,12 @@ wrong_side.reveal(2, because=(
 #
 # <div lang="zh">
 #
-# *4 分钟。* 在纸上，$z_e + (z_q - z_e) = z_q$。在电脑里，每次加减都要舍入。下面取一百多万对随机数来数。
+# *选读，4 分钟。* 在纸上，$z_e + (z_q - z_e) = z_q$。在电脑里，每次加减都要舍入。下面取一百多万对随机数来数。
 #
 # </div>
 # <div lang="en">
 #
-# *4 minutes.* On paper, $z_e + (z_q - z_e) = z_q$. In a computer every sum is rounded. Let us count over more than a million
+# *Optional, 4 minutes.* On paper, $z_e + (z_q - z_e) = z_q$. In a computer every sum is rounded. Let us count over more than a million
 # pairs of random numbers.
 #
 # </div>
@@ -221,9 +226,11 @@ for dtype in (torch.float32, torch.float16, torch.bfloat16):
     z_e, z_q = z.to(dtype), q.to(dtype)
     difference = (straight_through(z_e, z_q) - z_q).abs().float()
     percent[dtype] = round(100 * (difference > 0).float().mean().item())
-    print(f"{str(dtype):15} {percent[dtype]} % 不相等 differ，最大 at most {difference.max().item():.0e}")
-    exact = z_q + (z_e - z_e.detach())
-    print(f"{'':15} 换个顺序 the other order: {'相等 equal' if torch.equal(exact, z_q) else '不相等 differ'}")
+    kind, exact = str(dtype).removeprefix("torch."), torch.equal(z_q + (z_e - z_e.detach()), z_q)
+    classroom.say(f"{kind:8}  {percent[dtype]} % 不相等，最多差 {difference.max().item():.0e}；"
+                  f"换个顺序：{'全部相等' if exact else '也不相等'}",
+                  f"{kind:8}  {percent[dtype]} % differ, by at most {difference.max().item():.0e}; "
+                  f"in the other order {'all are equal' if exact else 'they differ, too'}")
 
 share.reveal(percent[torch.float32], because=(
     "三分之一以上。误差在 float32 里极小，在 bfloat16 里却能到 0.03：解码器看到的已不是码字本身。",
@@ -286,7 +293,6 @@ classroom.show(lesson.draw_loss_table(table).figure, "三行三列的表。重�
                "A table of three rows and columns. Reconstruction moves encoder and decoder, the codebook loss only the "
                "codebook, the commitment loss only the encoder.")
 moves = {loss: [part for part, norm in row.items() if norm] for loss, row in table.items()}
-print(moves)
 assert moves == {"reconstruction": ["encoder", "decoder"], "codebook": ["codebook"], "commitment": ["encoder"]}
 decoder_teaches.reveal(1, because=(
     "直通那一行 detach 了 z_q，解码器的梯度绕过码本，直接去了编码器。推动码字的只有码本损失（或滑动平均 EMA，第 4 课）。",
@@ -312,12 +318,11 @@ decoder_teaches.reveal(1, because=(
 
 # %%
 late = mse_loss(straight_through(z_e, z_q), z_e.detach())  # 想写的是 z_q · z_q was meant
-print(f"损失值 loss values: {losses['codebook'].item():.4f}, {late.item():.4f}")
-print("推动 moves:", [part for part, norm in lesson.gradient_norms({"": late}, parts)[""].items() if norm])
-
+pulls = [part for part, norm in lesson.gradient_norms({"": late}, parts)[""].items() if norm]
 to_encoder, = torch.autograd.grad(late, z_e, retain_graph=True)
 committed, = torch.autograd.grad(losses["commitment"], z_e, retain_graph=True)
-print("恰好是承诺损失梯度的反号 exactly minus the commitment's:", torch.allclose(to_encoder, -committed))
+assert torch.allclose(late, losses["codebook"]) and torch.allclose(to_encoder, -committed)
+classroom.say(f"损失值 {late.item():.4f}，没有变；推动的是 {pulls}", f"loss {late.item():.4f}, unchanged; it moves {pulls}")
 
 # %% [markdown]
 # <div lang="zh">
@@ -331,18 +336,17 @@ print("恰好是承诺损失梯度的反号 exactly minus the commitment's:", to
 # loss's, so it pushes the encoder away from its code. With β = 1 the two cancel and nothing is left.
 #
 # </div>
-
-# %% [markdown]
+#
 # ## 5. 码字追，编码器守 · Codes chase, encoders commit
 #
 # <div lang="zh">
 #
-# *8 分钟。* 现在让三个损失一起走。24 个编码器输出可以自由移动，4 个码字，解码器是恒等映射（真模型里，编码器的输出由权重牵着，不会这么自由）。直通的梯度只看 $z_q$ 离目标多远，不看 $z_e$ 走到了哪里。
+# *7 分钟。* 现在让三个损失一起走。24 个编码器输出可以自由移动，4 个码字，解码器是恒等映射（真模型里，编码器的输出由权重牵着，不会这么自由）。直通的梯度只看 $z_q$ 离目标多远，不看 $z_e$ 走到了哪里。
 #
 # </div>
 # <div lang="en">
 #
-# *8 minutes.* Now let all three losses act at once. 24 encoder outputs move freely, there are 4 codes, and the decoder is the
+# *7 minutes.* Now let all three losses act at once. 24 encoder outputs move freely, there are 4 codes, and the decoder is the
 # identity (in a real model the weights hold the outputs together; they are not as free). The straight-through gradient looks
 # at how far $z_q$ is from the target, not at where $z_e$ has got to.
 #
@@ -361,12 +365,12 @@ lesson.ChasePlayer(start)
 # %% [markdown]
 # <div lang="zh">
 #
-# 按播放（P），再慢慢加大 β。S 走一步，R 从头开始。试 β = 0、0.25、1、4，每次都从头：橙圆守住码字了吗？码字到得了目标吗？
+# 按播放（P），再慢慢加大 β。S 走一步，R 从头开始。试 β = 0、0.25、4，每次都从头：橙圆守住码字了吗？码字到得了目标吗？
 #
 # </div>
 # <div lang="en">
 #
-# Press Play (P), then raise β slowly. S takes one step, R starts again. Try β = 0, 0.25, 1 and 4, each from the start: do the
+# Press Play (P), then raise β slowly. S takes one step, R starts again. Try β = 0, 0.25 and 4, each from the start: do the
 # orange circles keep to their codes? Do the codes reach the targets?
 #
 # </div>
@@ -386,8 +390,9 @@ assert lesson.code_changes(films[0]) > 5 * lesson.code_changes(films[1])  # 太�
 assert films[4][-1].error() > 2 * films[1][-1].error()  # 太紧 too tight
 for beta in (1, 2, 4):
     rest = films[beta][-1]
-    print(f"β = {beta}: 距离 × β / 误差 distance × β / error = {rest.gap() * beta / rest.error():.2f}")
-    assert abs(rest.gap() * beta / rest.error() - 1) < 0.005
+    leash = rest.gap() * beta / rest.error()
+    classroom.say(f"β = {beta}：距离 × β / 误差 = {leash:.2f}", f"β = {beta}: distance × β / error = {leash:.2f}")
+    assert abs(leash - 1) < 0.005
 
 # %% [markdown]
 # <div lang="zh">
@@ -412,12 +417,12 @@ for beta in (1, 2, 4):
 #
 # <div lang="zh">
 #
-# *6 分钟。* 这里有两个量化器 A 和 B，码本相同，都说自己的 β = 0.25。其中一个照着一份很有名的代码写成，β 乘错了地方。先看输出和损失：
+# *选读，6 分钟。* 这里有两个量化器 A 和 B，码本相同，都说自己的 β = 0.25。其中一个照着一份很有名的代码写成，β 乘错了地方。先看输出和损失：
 #
 # </div>
 # <div lang="en">
 #
-# *6 minutes.* Here are two quantizers, A and B, with the same codebook; both say that their β is 0.25. One of them follows a
+# *Optional, 6 minutes.* Here are two quantizers, A and B, with the same codebook; both say that their β is 0.25. One of them follows a
 # very famous piece of code and has β in the wrong place. First look at outputs and losses:
 #
 # </div>
@@ -426,8 +431,9 @@ for beta in (1, 2, 4):
 boxes = dict(zip("AB", lesson.black_boxes(generator=torch.Generator().manual_seed(0)), strict=True))
 z = torch.randn(4, 8, 8, 8, generator=torch.Generator().manual_seed(1))
 results = {name: box(z) for name, box in boxes.items()}
-print("输出相同 same output:", torch.equal(results["A"].quantized, results["B"].quantized))
-print("损失 loss:", {name: round(result.loss.item(), 4) for name, result in results.items()})
+assert torch.equal(results["A"].quantized, results["B"].quantized)
+values = ", ".join(f"{name} {result.loss.item():.4f}" for name, result in results.items())
+classroom.say(f"输出相同；损失：{values}", f"the same output; loss: {values}")
 
 # %% jupyter={"source_hidden": true}
 culprit = Predict(("看下一格的梯度之后再提交：β 放错的是哪一个？（对的那个，β 缩小 z_e 收到的梯度。）",
@@ -436,20 +442,23 @@ culprit = Predict(("看下一格的梯度之后再提交：β 放错的是哪一
                   [("A", "A"), ("B", "B"), ("都对", "neither"), ("都错", "both")])
 culprit
 
-# %%
+# %% jupyter={"source_hidden": true}
 gradients = {}
 for name, box in boxes.items():
     z_e = z.clone().requires_grad_()
     loss = box(z_e).loss
     gradients[name] = torch.autograd.grad(loss, [z_e, box.embedding.weight])
-    print(name, "z_e: {:.4f}   码本 codebook: {:.4f}".format(*(g.norm().item() for g in gradients[name])))
+    to_z_e, to_codes = (g.norm().item() for g in gradients[name])
+    classroom.say(f"{name} 的梯度　z_e：{to_z_e:.4f}　码本：{to_codes:.4f}",
+                  f"gradients of {name}   z_e: {to_z_e:.4f}   codebook: {to_codes:.4f}")
 z_q = boxes["A"].decode(boxes["A"].encode(z))
-print(f"手算 by hand, 0.25 · 2 (z_e − z_q) / N·D: {(0.25 * 2 * (z - z_q) / z.numel()).norm().item():.4f}")
+by_hand = (0.25 * 2 * (z - z_q) / z.numel()).norm().item()
+classroom.say(f"手算 0.25 · 2 (z_e − z_q) / N·D：{by_hand:.4f}", f"by hand, 0.25 · 2 (z_e − z_q) / N·D: {by_hand:.4f}")
 
 # %% jupyter={"source_hidden": true}
 culprit.hold()
 ratios = [(a.norm() / b.norm()).item() for a, b in zip(*gradients.values(), strict=True)]
-print("A / B: z_e × {:.2f}，码本 codebook × {:.2f}".format(*ratios))
+classroom.say("A / B：z_e × {:.2f}，码本 × {:.2f}".format(*ratios), "A / B: z_e × {:.2f}, codebook × {:.2f}".format(*ratios))
 culprit.reveal(0, because=(
     "A 的 z_e 收到 4 倍的梯度，码本只有 0.25 倍：β 乘在了码本损失上。两个损失的数值相等，所以曲线上看不出来。",
     "A sends 4 times the gradient to z_e and 0.25 times to the codebook: its β multiplies the codebook loss. Both losses "
@@ -457,7 +466,8 @@ culprit.reveal(0, because=(
 four = lesson.black_boxes(commitment_weight=4.0, generator=torch.Generator().manual_seed(0))[1]
 z_e = z.clone().requires_grad_()
 same = torch.autograd.grad(0.25 * four(z_e).loss, [z_e, four.embedding.weight])
-print("0.25 × (β = 4) = A:", all(torch.allclose(a, b) for a, b in zip(same, gradients["A"], strict=True)))
+assert all(torch.allclose(a, b) for a, b in zip(same, gradients["A"], strict=True))
+classroom.say("A 的梯度 = 0.25 × β = 4 放对时的梯度", "the gradients of A = 0.25 × those of β = 4 in the right place")
 
 # %% [markdown]
 # <div lang="zh">
@@ -482,18 +492,19 @@ print("0.25 × (β = 4) = A:", all(torch.allclose(a, b) for a, b in zip(same, gr
 #
 # <div lang="zh">
 #
-# *5 分钟。* 直通的箭头不看 $z_e$ 在哪儿。2024 年的旋转技巧让它看：先求出把 $z_e$ 转到 $z_q$ 的旋转 $R$，再缩放；$R$ 和缩放当作常数。前向仍是 $z_q$，反向时梯度被转回去（乘 $R$ 的转置，也就是它的逆）。
+# *5 分钟。* 直通的箭头不看 $z_e$ 在哪儿。2024 年的旋转技巧让它看：先求出把 $z_e$ 转到 $z_q$ 方向的旋转 $R$，再缩放到 $z_q$ 的长度；$R$ 和缩放都当作常数。前向仍是 $z_q$，反向时梯度被转回去（乘 $R$ 的转置，也就是它的逆）。$e$、$q$ 是两者方向上的单位向量，$r$ 是它们正中间的。
 #
 # </div>
 # <div lang="en">
 #
 # *5 minutes.* The straight-through arrow ignores where $z_e$ is. The rotation trick of 2024 makes it look: find the rotation $R$
-# that takes $z_e$ to $z_q$, then scale; treat $R$ and the scale as constants. Forward it is still $z_q$; backward the gradient
-# is turned back (multiplied by the transpose of $R$, which is its inverse).
+# that turns $z_e$ into the direction of $z_q$, then scale to the length of $z_q$; treat both as constants. Forward it is still
+# $z_q$; backward the gradient is turned back (multiplied by the transpose of $R$, which is its inverse). $e$ and $q$ are unit
+# vectors in the two directions, $r$ the one halfway between them.
 #
 # </div>
 #
-# $$\hat z = \mathrm{sg}\Big[\tfrac{\|z_q\|}{\|z_e\|} R\Big]\, {\color{#E69F00} z_e}$$
+# $$\hat z = \mathrm{sg}\Big[\tfrac{\|z_q\|}{\|z_e\|} R\Big]\, {\color{#E69F00} z_e}, \qquad R\,x = x - 2\,r\,(r \cdot x) + 2\,q\,(e \cdot x)$$
 
 # %% jupyter={"source_hidden": true}
 true_gradient = Predict(("旋转技巧给出的是真正的梯度吗？", "Does the rotation trick give the true gradient?"), [
@@ -503,6 +514,13 @@ true_gradient = Predict(("旋转技巧给出的是真正的梯度吗？", "Does 
 true_gradient
 
 # %%
+def rotate(z_e, z_q):  # (N, D), (N, D) -> (N, D)
+    with torch.no_grad():
+        e, q = normalize(z_e), normalize(z_q)
+        r, scale = normalize(e + q), z_q.norm(dim=1, keepdim=True) / z_e.norm(dim=1, keepdim=True)
+    return scale * (z_e - 2 * r * (r * z_e).sum(dim=1, keepdim=True) + 2 * q * (e * z_e).sum(dim=1, keepdim=True))
+
+
 lesson.GradientPlane({"straight_through(z_e, z_q)": straight_through, "rotation_trick(z_e, z_q)": rotation_trick})
 
 # %% [markdown]
@@ -533,6 +551,10 @@ true_gradient.reveal(1, because=(
     "第 1 节看过：真正的斜率几乎处处是 0。旋转技巧和直通一样，是另一种估计，只是保留了角度。",
     "Section 1 showed it: the true slope is 0 almost everywhere. Like straight-through, the rotation trick is an "
     "estimator; it keeps the angle."))
+z_e, z_q, g = torch.randn(3, 100, 8, generator=torch.Generator().manual_seed(0))
+both = [torch.autograd.functional.vjp(lambda e, way=way: way(e, z_q), z_e, g) for way in (rotate, rotation_trick)]
+assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(*both, strict=True))
+classroom.say("rotate 和 vqlab.rotation_trick：值和梯度都相同", "rotate and vqlab.rotation_trick: the same value, the same gradient")
 code_vector = torch.tensor([1.0, 0.8])
 points = code_vector + 0.25 * torch.randn(30, 2, generator=torch.Generator().manual_seed(0))
 figure, axes = plt.subplots(2, 2, figsize=(5, 5), sharex=True, sharey=True)
@@ -546,9 +568,9 @@ for size in (2, 8, 64):
     code_vector = torch.ones(size) / size**0.5
     points = code_vector + 0.3 * torch.randn(1000, size, generator=torch.Generator().manual_seed(0)) / size**0.5
     for way in (straight_through, rotation_trick):
-        print(f"D = {size:2} {way.__name__:17}", "  ".join(
-            f"{name}: × {lesson.spread_after(way, points, code_vector, strength * code_vector):.2f}"
-            for name, strength in (("顺着 along z_q", 0.3), ("逆着 against", -0.3))))
+        along, against = (lesson.spread_after(way, points, code_vector, strength * code_vector) for strength in (0.3, -0.3))
+        classroom.say(f"D = {size:2}  {way.__name__:16}  顺着 z_q：× {along:.2f}  逆着：× {against:.2f}",
+                      f"D = {size:2}  {way.__name__:16}  along z_q: × {along:.2f}  against: × {against:.2f}")
 
 # %% [markdown]
 # <div lang="zh">
@@ -569,8 +591,7 @@ for size in (2, 8, 64):
 # this is one step.
 #
 # </div>
-
-# %% [markdown]
+#
 # ## 我们看到了什么 · What we saw
 #
 # <div lang="zh">
@@ -771,29 +792,28 @@ lesson.exercises.encoder_gradient.check(solution, quiet=True)
 #
 # <div lang="zh">
 #
-# *8 分钟。* 这一课的三样合起来，就是一个完整的量化器：最近的码字，两个损失，直通。先核对它和 `vqlab` 的输出、损失、梯度都一样：
+# *8 分钟。* 这一课的三样合起来，就是一个完整的量化器：最近的码字，两个损失，直通。十行。
 #
 # </div>
 # <div lang="en">
 #
 # *8 minutes.* The three things of this lesson, put together, are a whole quantizer: the nearest code, two losses, straight
-# through. First check that its output, loss and gradients are those of `vqlab`:
+# through. Ten lines.
 #
 # </div>
 
 # %%
-class VQ(torch.nn.Module):
-    def __init__(self, K, D, beta=0.25):
+class VQ(nn.Module):
+    def __init__(self, K, D):
         super().__init__()
-        self.codes, self.beta = torch.nn.Parameter(torch.empty(K, D).uniform_(-1 / K, 1 / K)), beta
+        self.codes = nn.Parameter(torch.empty(K, D).uniform_(-1 / K, 1 / K))
 
-    def forward(self, z_e):  # (B, D, H, W)
+    def forward(self, z_e, beta=0.25):  # (B, D, H, W)
         rows = z_e.permute(0, 2, 3, 1)  # (B, H, W, D)
-        indices = torch.cdist(rows.flatten(0, 2), self.codes).argmin(dim=1)  # (B·H·W,)
-        z_q = self.codes[indices].view_as(rows)
-        loss = mse_loss(z_q, rows.detach()) + self.beta * mse_loss(rows, z_q.detach())
-        z_q = rows + (z_q - rows).detach()
-        return z_q.permute(0, 3, 1, 2), loss, indices
+        tokens = torch.cdist(rows.flatten(0, 2), self.codes).argmin(dim=1)  # (B·H·W,)
+        z_q = self.codes[tokens].view_as(rows)
+        loss = mse_loss(z_q, rows.detach()) + beta * mse_loss(rows, z_q.detach())
+        return (rows + (z_q - rows).detach()).permute(0, 3, 1, 2), loss, tokens
 
 
 # %% jupyter={"source_hidden": true}
@@ -804,31 +824,30 @@ answers = []
 for quantizer, weight in ((mine, mine.codes), (theirs, theirs.embedding.weight)):
     quantized, loss, indices = quantizer(z)
     answers.append((quantized, loss, indices, *torch.autograd.grad(loss + quantized.square().sum(), [z, weight])))
-for name, a, b in zip(("输出 output", "损失 loss", "token", "对 z_e 的梯度 gradient at z_e", "对码字 at the codes"), *answers, strict=True):
-    print(f"{name}: {'相同 same' if torch.allclose(a.double(), b.double(), atol=1e-5) else '不同 differ'}")
+assert all(torch.allclose(a.double(), b.double(), atol=1e-5) for a, b in zip(*answers, strict=True))
+classroom.say("和 vqlab 的一样：输出、损失、token、对 z_e 和对码字的梯度",
+              "the same as vqlab's: output, loss, tokens, the gradients at z_e and at the codes")
 
 # %% [markdown]
 # <div lang="zh">
 #
-# 再用它训练一个 VQ-VAE：两层卷积的编码器，16 × 16 像素的手写数字变成 4 × 4 个 token，一共 32 种。十几行，几秒钟。
+# 再用它训练一个 VQ-VAE：编码器是两层卷积，16 × 16 像素的手写数字变成 4 × 4 个 token，一共 32 种。加上量化器，不到 20 行，几秒钟。
 #
 # </div>
 # <div lang="en">
 #
 # Now train a VQ-VAE with it: an encoder of two convolutions turns handwritten digits of 16 × 16 pixels into 4 × 4 tokens, of
-# which there are 32. A dozen lines, a few seconds.
+# which there are 32. With the quantizer, under 20 lines, and a few seconds.
 #
 # </div>
 
 # %% tags=["nbval-ignore-output"]
 torch.manual_seed(0)
-Conv, Up, relu = torch.nn.Conv2d, torch.nn.ConvTranspose2d, torch.nn.ReLU()
-encoder, vq = torch.nn.Sequential(Conv(1, 32, 4, 2, 1), relu, Conv(32, 8, 4, 2, 1)), VQ(32, 8)
-decoder = torch.nn.Sequential(Up(8, 32, 4, 2, 1), relu, Up(32, 1, 4, 2, 1))
 train, unseen = digits()[0].split([1500, 297])
+encoder, vq = nn.Sequential(nn.Conv2d(1, 32, 4, 2, 1), nn.ReLU(), nn.Conv2d(32, 8, 4, 2, 1)), VQ(32, 8)
+decoder = nn.Sequential(nn.ConvTranspose2d(8, 32, 4, 2, 1), nn.ReLU(), nn.ConvTranspose2d(32, 1, 4, 2, 1))
 optimizer = torch.optim.Adam([*encoder.parameters(), *vq.parameters(), *decoder.parameters()], lr=2e-3)
-for step in range(600):
-    x = train[torch.randint(len(train), (128,))]
+for x in train[torch.randint(1500, (600, 128))]:  # 600 步 steps
     z_q, vq_loss, tokens = vq(encoder(x))
     loss = mse_loss(decoder(z_q), x) + vq_loss
     optimizer.zero_grad()
@@ -838,42 +857,71 @@ for step in range(600):
 # %% [markdown]
 # <div lang="zh">
 #
-# 学会了吗？拿没见过的数字和最笨的办法比：每次都画所有数字的平均。然后是 token 的好处：数一数哪个 token 后面常跟哪个（二元模型 bigram），照着掷骰子，就能“写”出新的图。这么小的模型只懂笔画，不懂数字；整句整句地懂，要靠第 7 课的 VAR。
+# 学会了吗？下面拿没见过的数字和最笨的办法比：每次都画所有数字的平均。
+#
+# 然后是 token 的好处：它们是一种语言，可以接着**写**。每写一个，找训练数字里同一位置上、左边的 token 也一样的，随便抄一个的下一个 token：这就是二元模型（bigram）。再要求上面的那个也一样，写出来的就更像数字。
 #
 # </div>
 # <div lang="en">
 #
-# Did it learn? Compare it, on digits it has not seen, with the laziest method: always draw the mean of all digits. Then the
-# reward of tokens: count which token follows which (a bigram model), roll dice accordingly, and new pictures are written. A
-# model this small knows strokes, not digits; for whole pictures it takes VAR (lesson 7).
+# Did it learn? Below it is compared, on digits it has not seen, with the laziest method: always draw the mean of all digits.
+#
+# Then the reward of tokens: they are a language, in which one can go on **writing**. For each next token, look among the training
+# digits for those with the same token on the left, at the same place, and copy what one of them has next: a bigram model.
+# Ask for the same token above as well, and what is written looks more like digits.
 #
 # </div>
+
+# %% tags=["nbval-ignore-output"]
+known = vq(encoder(train))[2].view(-1, 16)  # (1500, 16) tokens
+
+
+def write(back):  # 往回看哪几个 which to look back at: 1 左 left, 4 上 above
+    new = known[torch.randint(1500, (8,)), :1]  # (8, 1)
+    for place in range(1, 16):
+        same = [known[:, place - b] == new[:, [place - b]] for b in back if b <= place]  # each (8, 1500)
+        chosen = torch.multinomial((torch.stack(same) + 1e-4).prod(dim=0), 1)[:, 0]  # (8,)
+        new = torch.cat([new, known[chosen, place][:, None]], dim=1)
+    return new  # (8, 16)
+
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 with torch.no_grad():
     again = decoder(vq(encoder(unseen))[0])
-    known = vq(encoder(train))[2].view(-1, 16)  # (1500, 16) token，逐行 row by row
-    pairs = torch.full((33, 32), 0.01)  # 第 32 行：开头 row 32: the beginning
-    before = torch.cat([torch.full((1500, 1), 32), known[:, :-1]], dim=1)
-    pairs.index_put_((before.flatten(), known.flatten()), torch.ones(known.numel()), accumulate=True)
-    new = torch.full((8, 1), 32)
-    for place in range(16):
-        new = torch.cat([new, torch.multinomial(pairs[new[:, -1]], 1)], dim=1)
-    written = decoder(vq.codes[new[:, 1:]].view(8, 4, 4, 8).permute(0, 3, 1, 2))
-
 lazy = psnr(train.mean(dim=0, keepdim=True).expand_as(unseen), unseen).mean().item()
-learnt = psnr(again, unseen).mean().item()
-print(f"平均图 the mean picture: {lazy:.1f} dB    你的 VQ-VAE yours: {learnt:.1f} dB")
-assert learnt > lazy + 5
-figure, axes = plt.subplots(3, 8, figsize=(5.6, 2.3))
-for row, name, pictures in zip(axes, ("没见过 unseen", "重建 again", "写出 written"), (unseen, again, written), strict=True):
-    classroom.draw_images(list(pictures[:8]), [""] * 8, row)
-    row[0].set_title(name, loc="left", fontsize=10)
-classroom.show(figure, "三行八列的小数字：没见过的手写数字；从 token 重建的，笔画都在；二元模型写出的，有笔画，却不成数字。",
-               "Three rows of eight: unseen handwritten digits; rebuilt from tokens, every stroke there; written by the bigram "
-               "model, strokes that make no digit.")
+learnt, in_use = psnr(again, unseen).mean().item(), len(known.unique())
+written = {back: write(back) for back in ((1,), (1, 4))}
+copied = sum((new[:, None] == known).all(dim=2).any(dim=1).sum().item() for new in written.values())
+with torch.no_grad():
+    pictures = [decoder(vq.codes[new].view(8, 4, 4, 8).permute(0, 3, 1, 2)) for new in written.values()]
+classroom.say(f"平均图 {lazy:.1f} dB，你的 VQ-VAE {learnt:.1f} dB；用到 {in_use} / 32 种 token",
+              f"the mean picture {lazy:.1f} dB, your VQ-VAE {learnt:.1f} dB; {in_use} of 32 different tokens in use")
+classroom.say(f"写出的 16 幅里，与某个训练数字完全相同的：{copied}", f"of the 16 pictures written, the same as a training digit: {copied}")
+assert learnt > lazy + 5 and in_use > 12 and copied < 8
+figure, axes = plt.subplots(4, 8, figsize=(5.6, 3.7))
+figure.get_layout_engine().set(h_pad=0.18)
+names = "没见过的 unseen", "重建 rebuilt", "写出：看左边 written, looking left", "写出：看左边和上面 written, looking left and up"
+for row, name, shown in zip(axes, names, (unseen, again, *pictures), strict=True):
+    classroom.draw_images(list(shown[:8]), [""] * 8, row)
+    row[0].text(0, 1.1, name, fontsize=9, transform=row[0].transAxes, in_layout=False)
+classroom.show(figure, "四行八列的小图：没见过的手写数字；从 token 重建的，笔画都在；只看左边写出的，笔画零乱；也看上面写出的，有几个像数字。",
+               "Four rows of eight: unseen handwritten digits; rebuilt from tokens, every stroke there; written looking left only, "
+               "strokes in disorder; looking up as well, some of them like digits.")
 
 # %% [markdown]
+# <div lang="zh">
+#
+# 这些图原来都没有：先写出 token，再由解码器照着画出来。看得越多，写得越像；第 7 课的 VAR 用 Transformer 看前面的**全部** token，还能指定写几。
+#
+# </div>
+# <div lang="en">
+#
+# None of these pictures existed before: the tokens were written first, and the decoder drew what they say. The more a model
+# looks at, the better it writes; VAR in lesson 7 looks at **all** earlier tokens with a transformer, and can be told which
+# digit to write.
+#
+# </div>
+#
 # ## 来源 · Sources
 #
 # <div lang="zh">

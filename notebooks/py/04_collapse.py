@@ -5,15 +5,15 @@
 #
 # **问题：** 码本有 512 个码字，为什么模型往往只用其中几十个？怎样让其余的也用起来？
 #
-# **大约 48 分钟，再加练习 16 分钟。你会：**
+# **大约 39 分钟，再加练习 36 分钟（其中大作业 20 分钟）；另有两节选读。你会：**
 #
 # 1. 亲手让一个码本坍缩，看清它是怎么坍缩的；
 # 2. 学会看困惑度和使用率，也学会怀疑它们；
-# 3. 把六种补救办法一样一样试过，再任意组合，最后看一次完整的一分钟训练。
+# 3. 把六种补救办法一样一样试过，再任意组合；最后自己造一个 tokenizer，用在你自己的照片上。
 #
 # **要先会什么：** 熵和对数。**一分钟回顾：** 码本损失把选中的码字拉向 $z_e$，承诺损失把 $z_e$ 拉向码字，没选中的码字收不到梯度（第 3 课）；困惑度是“实际用上了多少种 token”（第 0 课）。
 #
-# 这一课最后得到的图：同一个网络，同一批照片，一个坍缩的码本和一个用满的码本。
+# 这一课放大的是量化器里的码本（下图）。第 9 节得到的图：同一个网络，同一批照片，一个坍缩的码本和一个用满的码本。
 #
 # </div>
 # <div lang="en">
@@ -21,31 +21,31 @@
 # **Question:** the codebook has 512 codes; why does a model often use only a few dozen of them, and what brings the rest
 # into use?
 #
-# **In about 48 minutes, plus 16 for the exercises, you will:**
+# **In about 39 minutes, plus 36 for the exercises (20 of them for the capstone; two sections are optional), you will:**
 #
 # 1. make a codebook collapse and see how it happens;
 # 2. learn to read perplexity and usage, and to distrust them;
-# 3. try six remedies one by one, combine them as you like, and watch one whole minute of training at the end.
+# 3. try six remedies one by one, combine them as you like, and at the end build a tokenizer for your own photographs.
 #
 # **What you need to know:** entropy and logarithms. **One-minute recap:** the codebook loss pulls chosen codes towards $z_e$,
 # the commitment loss pulls $z_e$ towards its code, and a code that was not chosen receives no gradient (lesson 3); perplexity
 # is “how many different tokens are really in use” (lesson 0).
 #
-# The lesson ends on this picture: one network, the same photographs, a collapsed codebook and one in full use.
+# This lesson looks at the codebook inside the quantizer (below). Section 9 arrives at this picture: one network, the same
+# photographs, a collapsed codebook and one in full use.
 #
 # </div>
-#
-# $$\underset{(3,\,H,\,W)}{x} \xrightarrow{\text{编码器 encoder}} \underset{(D,\,H/4,\,W/4)}{\color{#E69F00}{z_e}} \boxed{\xrightarrow{\text{最近的码字 nearest code}} \underset{(H/4,\,W/4)}{\text{token}} \xrightarrow{\text{查码本 look up}}} \underset{(D,\,H/4,\,W/4)}{\color{#009E73}{z_q}} \xrightarrow{\text{解码器 decoder}} \underset{(3,\,H,\,W)}{\hat x}$$
 
 # %%
 import torch
 
 from vqlab import EMACodebook, EMAVectorQuantizer, FiniteScalarQuantizer, SimpleVQVAE, VectorQuantizer2
-from vqlab import classroom, crops, fit, perplexity, photos, pick_device, usage
+from vqlab import classroom, crops, fit, held_out_photo, perplexity, photos, pick_device, usage
 from vqlab.classroom import Option, Predict, Question, Quiz
 from vqlab.lessons import collapse as lesson
 
 classroom.start()
+classroom.architecture(SimpleVQVAE(512, 8), held_out_photo(), "quantizer")
 
 # %% [markdown]
 # ## 1. 让码本坍缩 · Making a codebook collapse
@@ -81,7 +81,7 @@ for record in panel.watch_codes(plain, fit(plain, batches, steps=50), x="step"):
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 first.hold()
 dead = lesson.score(plain)
-print(dead)
+classroom.say(*dead.text)
 first.reveal(round(100 * dead.usage), because=(
     "其余的全死了：没有一个向量选它们。", "All the others are dead: not one vector chooses them."))
 assert dead.usage < 0.25 or record.step < 50  # 早停除外 unless stopped early
@@ -110,14 +110,14 @@ assert dead.usage < 0.25 or record.step < 50  # 早停除外 unless stopped earl
 #
 # <div lang="zh">
 #
-# *6 分钟。* 为了快，下面都用小得多的模型：宽度减半，没有残差块，256 个码字，每步 8 块 32 × 32 像素，β = 1，80 步，每次不到一秒。先给一个好起点（k-means），再把学习率调高 40 倍：编码器变得太快，码字追不上。
+# *6 分钟。* 为了快，下面都用小得多的模型：宽度减半，没有残差块，256 个码字，每步 8 块 32 × 32 像素，β = 1，80 步，每次不到一秒。先给一个好起点（k-means），再把学习率调高 40 倍：编码器变得太快，码字追不上。下面是使用率，从第一步到最后。
 #
 # </div>
 # <div lang="en">
 #
 # *6 minutes.* To be quick, from here on the model is much smaller: half as wide, no residual blocks, 256 codes, 8 crops of
 # 32 × 32 pixels a step, β = 1, 80 steps, less than a second each. First a good start (k-means), then 40 times the learning
-# rate: the encoder changes too fast, and the codes cannot keep up.
+# rate: the encoder changes too fast, and the codes cannot keep up. Below is the usage, from the first step to the last.
 #
 # </div>
 
@@ -126,8 +126,8 @@ used = {}
 for lr in (0.0015, 0.06):
     run = lesson.SmallRun(lambda: lesson.remedied(["kmeans"]), lr=lr).finish()
     used[lr] = run.score.usage
-    print(f"学习率 learning rate {lr}: 使用率 usage 第一步 first step {100 * run.records[0].usage:.0f} %"
-          f" → 最后 in the end {100 * used[lr]:.0f} %")
+    change = f"{run.records[0].usage:.0%} → {used[lr]:.0%}"
+    classroom.say(f"学习率 {lr}：使用率 {change}", f"learning rate {lr}: usage {change}")
 
 # %% [markdown]
 # <div lang="zh">
@@ -154,7 +154,7 @@ biased
 biased.hold()
 lengths = {kind.__name__: lesson.unused_length(kind) for kind in (lesson.UndebiasedEMA, EMACodebook)}
 for name, length in lengths.items():
-    print(f"{name:14} 没人选的码字 unused codes: 8 → {length:.1e}")
+    classroom.say(f"{name:13}  没人选的码字：8 → {length:.1e}", f"{name:13}  unused codes: 8 → {length:.1e}")
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 biased.hold()
@@ -165,7 +165,7 @@ biased.reveal(3, because=(
     "thousands away, and nobody will ever choose it. Our EMACodebook starts m and n both at 0: their ratio is unbiased "
     "from the first step on, and an unused code stays where it is."))
 blown = lesson.SmallRun(lambda: VectorQuantizer2(256, 8, codebook=lesson.UndebiasedEMA(256, 8))).finish()
-print("照片上 on photos:", blown.score)
+classroom.say(f"照片上：{blown.score.text[0]}", f"on photographs: {blown.score.text[1]}")
 assert 1e5 < lengths["UndebiasedEMA"] < 1e7 and blown.score.usage < 0.1 and used[0.06] < 0.75 * used[0.0015]
 
 # %% [markdown]
@@ -200,11 +200,11 @@ assert 1e5 < lengths["UndebiasedEMA"] < 1e7 and blown.score.usage < 0.1 and used
 
 # %% jupyter={"source_hidden": true}
 alike = torch.arange(512).repeat(4)
-print("一样多 all alike:", round(perplexity(alike, 512).item()))
-print("只用一个 only one:", round(perplexity(torch.zeros(2048, dtype=torch.int64), 512).item()))
+single = torch.zeros(2048, dtype=torch.int64)
 half = torch.cat([torch.zeros(1024, dtype=torch.int64), torch.arange(512).repeat(2)])
-print("一半是同一个 half of them the same:", round(perplexity(half, 512).item()), "·",
-      f"使用率 usage {100 * usage(half, 512).item():.0f} %")
+everything, one, few = (round(perplexity(tokens, 512).item()) for tokens in (alike, single, half))
+classroom.say(f"一样多：{everything}；只用一种：{one}；一半是同一种：{few}，使用率却是 {usage(half, 512).item():.0%}",
+              f"all alike: {everything}; only one: {one}; half of them the same: {few}, yet usage is {usage(half, 512).item():.0%}")
 
 # %% jupyter={"source_hidden": true}
 small_sample = Predict(
@@ -219,8 +219,8 @@ small_sample.hold()
 generator = torch.Generator().manual_seed(0)
 readings = {}
 for count in (256, 2048, 16_384, 131_072):
-    readings[count] = perplexity(torch.randint(8192, (count,), generator=generator), 8192).item()
-    print(f"N = {count:6}: 困惑度 perplexity ≈ {readings[count]:.0f}")
+    readings[count] = value = perplexity(torch.randint(8192, (count,), generator=generator), 8192).item()
+    classroom.say(f"N = {count:6}：困惑度 ≈ {value:.0f}", f"N = {count:6}: perplexity ≈ {value:.0f}")
 
 # %% jupyter={"source_hidden": true}
 small_sample.hold()
@@ -249,10 +249,12 @@ frequency = 1 / torch.arange(1, K + 1, dtype=torch.float64)
 tokens = torch.multinomial(frequency, 500_000, replacement=True, generator=torch.Generator().manual_seed(0))
 counts = torch.bincount(tokens, minlength=K)
 
-print(f"全部里出现过 seen among all, as in a whole validation set (FSQ): {100 * usage(tokens, K).item():.0f} %")
-print(f"最后 65536 个里出现过 seen in the last 65536 tokens (LlamaGen): {100 * usage(tokens[-65_536:], K).item():.0f} %")
-print(f"超过平均的 8 % above 8 % of the uniform share (VAR): {100 * (counts > 0.08 * len(tokens) / K).double().mean():.0f} %")
-print(f"一个训练批 one training batch (2048): {100 * usage(tokens[:2048], K).item():.0f} %")
+ways = {("在全部 token 里出现过（FSQ，整个验证集）", "seen among all tokens (FSQ, a whole validation set)"): usage(tokens, K),
+        ("在最后 65536 个里出现过（LlamaGen）", "seen among the last 65536 (LlamaGen)"): usage(tokens[-65_536:], K),
+        ("超过平均次数的 8 %（VAR）", "above 8 % of the mean count (VAR)"): (counts > 0.08 * len(tokens) / K).double().mean(),
+        ("在一个训练批的 2048 个里出现过", "seen in one training batch of 2048"): usage(tokens[:2048], K)}
+for (zh, en), share in ways.items():
+    classroom.say(f"{share.item():4.0%}　{zh}", f"{share.item():4.0%}  {en}")
 
 # %% [markdown]
 # <div lang="zh">
@@ -276,7 +278,7 @@ print(f"一个训练批 one training batch (2048): {100 * usage(tokens[:2048], K
 #
 # - **k-means 起点**：第一批向量的聚类中心做码字。
 # - **滑动平均（EMA）**：码字 = 选它的向量的平均，两个平均量都从 0 起。
-# - **重启**：太少有人选的码字，挪到这一批的某个向量上。
+# - **重启**：很少有人选的码字，挪到这一批的某个向量上。
 # - **余弦搜索**：只比方向，不比长短。这里只有搜索看方向，查出来的码字仍有长短；论文里查出来的也归一化。
 # - **旋转技巧**：第 3 课的梯度。
 # - **熵损失**：每个向量选得越明确、全体选得越均匀，损失越小。
@@ -317,13 +319,14 @@ classroom.show(plt.gcf(), "七幅小图，每幅一条使用率曲线，虚线�
                "重启和默认三样越来越高；旋转技巧和熵损失只比虚线略高。",
                "Seven small panels, each a usage curve over the dashed one of no remedy. K-means starts at 100 % and falls fast; "
                "restart and the default three keep rising; rotation and entropy stay little above the dashed line.")
-for label, run in runs.items():
-    print(f"{' '.join(label)}: {run.score}")
+for (zh, en), run in runs.items():
+    classroom.say(f"{run.score.text[0]}　　{zh}", f"{run.score.text[1]}   {en}")
 alone = [runs[name].score.usage for name in names]
 best_alone.reveal(max(range(6), key=alone.__getitem__), because=(
     "k-means 起点和重启遥遥领先。k-means 只给好起点，编码器一动，码字又落在后面；重启每一步都再试一次。",
     "K-means start and restart are far ahead. K-means gives a good start only: once the encoder moves, codes are left "
     "behind. Restart tries again at every step."))
+assert min(alone[0], alone[2]) > 1.5 * max(alone[1], *alone[3:])  # k-means, restart
 none, default = runs["没有补救", "no remedy"].score, runs["默认三样", "default three"].score
 assert none.usage < 0.3 and default.usage > 2 * none.usage and default.psnr > none.psnr + 2
 
@@ -373,12 +376,12 @@ lesson.RemedyBench(runs)
 #
 # <div lang="zh">
 #
-# *4 分钟。* EnCodec 的代码也重启死码字：先把死码字换成这一批的随机向量，**然后**做 EMA，$e = m / n$。64 个码字，数据离得远，一开始 63 个是死的。
+# *选读，4 分钟；练习三要用到。* EnCodec 的代码也重启死码字：先把死码字换成这一批的随机向量，**然后**做 EMA，$e = m / n$。64 个码字，数据离得远，一开始 63 个是死的。
 #
 # </div>
 # <div lang="en">
 #
-# *4 minutes.* EnCodec's code restarts dead codes too: it replaces them by random vectors of the batch, and **then** does the
+# *Optional, 4 minutes; exercise 3 builds on it.* EnCodec's code restarts dead codes too: it replaces them by random vectors of the batch, and **then** does the
 # moving average, $e = m / n$. Take 64 codes and data far away: at first 63 of them are dead.
 #
 # </div>
@@ -394,14 +397,16 @@ generator = torch.Generator().manual_seed(0)
 vectors = [torch.randn(256, 8, generator=generator) + 3 for step in range(200)]
 
 dead_codes = {}
-for label, kind in (("只改码本 codebook only (EnCodec)", lesson.NoOpRestart), ("连同 m、n with m, n", EMACodebook)):
+for label, kind in (("只改码本 codebook only", lesson.NoOpRestart), ("连同 m、n with m, n", EMACodebook)):
     torch.manual_seed(0)
     dead_codes[label] = lesson.dead_counts(kind(64, 8, restart_below=0.1), vectors)
 
 # %% jupyter={"source_hidden": true}
 no_op.hold()
-for label, numbers in dead_codes.items():
-    print(f"{label}: {'≥ 60' if numbers[-1] >= 60 else '≤ 10' if numbers[-1] <= 10 else '?'} / 64")
+only, whole = (numbers[-1] for numbers in dead_codes.values())
+assert only >= 60 and whole <= 10
+classroom.say("200 步后的死码字：只改码本（EnCodec）60 个以上；连同 m、n 一起改，10 个以下",
+              "dead after 200 steps: with only the codebook changed (EnCodec) at least 60; with m and n as well, at most 10")
 lesson.draw_dead(dead_codes)
 classroom.show(plt.gcf(), "虚线：只改码本时，死码字一直在 60 个以上。实线：连同平均量一起改，十几步就几乎没有死码字了。",
                "Dashed: with only the codebook changed, more than 60 codes stay dead. Solid: with the averages changed too, hardly "
@@ -428,12 +433,12 @@ no_op.reveal(3, because=(
 #
 # <div lang="zh">
 #
-# *5 分钟。* 熵损失直接鼓励用更多的码字。设 $p_n$ 是向量 $z_n$ 选各个码字的概率（τ 是温度：越小，越只认最近的）：损失是各个 $p_n$ 的熵的平均，减去平均分布的熵。把它加到“k-means 起点 + EMA”上（没有重启），权重 0、0.1、1，训练 100 步。
+# *选读，5 分钟。* 熵损失直接鼓励用更多的码字。设 $p_n$ 是向量 $z_n$ 选各个码字的概率（τ 是温度：越小，越只认最近的）：损失是各个 $p_n$ 的熵的平均，减去平均分布的熵。把它加到“k-means 起点 + EMA”上（没有重启），权重 0、0.1、1，训练 100 步。
 #
 # </div>
 # <div lang="en">
 #
-# *5 minutes.* The entropy term directly encourages the use of more codes. Let $p_n$ be the probabilities with which vector $z_n$
+# *Optional, 5 minutes.* The entropy term directly encourages the use of more codes. Let $p_n$ be the probabilities with which vector $z_n$
 # chooses each code (τ is a temperature: the smaller, the more the nearest alone counts): the term is the mean entropy of the
 # $p_n$ minus the entropy of their mean. Add it to “k-means start + EMA” (no restart), with weights 0, 0.1 and 1, and train for
 # 100 steps.
@@ -461,12 +466,13 @@ lesson.draw_entropy_price(price)
 classroom.show(plt.gcf(), "权重 0.1 和 1 时，使用率和猫用到的码字比 0 时多得多，峰值信噪比却一路下降。",
                "At weights 0.1 and 1, usage and the codes used on the cat are far above those at 0, while PSNR keeps falling.")
 for weight, found in price.items():
-    print(f"{weight}: {found}")
+    classroom.say(f"权重 {weight}　{found.text[0]}", f"weight {weight}   {found.text[1]}")
 more_is_better.reveal(2, because=(
-    "编码器在努力把向量分匀，描述照片的精度就低了。权重从 0.1 加到 1，码字没有明显增多，分贝却继续下降。使用率是手段，误差才是目的。",
-    "The encoder works at spreading its vectors evenly, at the expense of describing the photograph. From weight 0.1 to 1 there "
-    "are hardly more codes, and still fewer decibels. Usage is a means; the error is the end."))
+    "编码器在努力把向量分匀，描述照片的精度就低了。权重从 0.1 加到 1，使用率几乎不变，分贝却继续下降。使用率是手段，误差才是目的。",
+    "The encoder works at spreading its vectors evenly, at the expense of describing the photograph. From weight 0.1 to 1 usage "
+    "hardly changes, and the decibels keep falling. Usage is a means; the error is the end."))
 assert min(price[0.1].usage, price[1.0].usage) > price[0.0].usage + 0.1 and price[1.0].cat_codes > price[0.0].cat_codes
+assert abs(price[1.0].usage - price[0.1].usage) < 0.1  # 几乎不变 hardly changes
 assert price[0.0].psnr - 0.2 > price[0.1].psnr > price[1.0].psnr + 0.2
 
 
@@ -507,20 +513,17 @@ def fsq(z_e, levels):  # (..., D), (D,) -> (..., D)
 
 z_e = 3 * torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
 ours = fsq(z_e.permute(0, 2, 3, 1), torch.tensor([8, 6, 5])).permute(0, 3, 1, 2)
-print("与 vqlab 相同 as vqlab:", torch.allclose(ours, FiniteScalarQuantizer([8, 6, 5])(z_e).quantized, atol=1e-5))
-
-# %%
+assert torch.allclose(ours, FiniteScalarQuantizer([8, 6, 5])(z_e).quantized, atol=1e-5)  # 与 vqlab 相同 as vqlab
 grid = lesson.SmallRun(lambda: FiniteScalarQuantizer([8, 6, 5])).finish()
-print("要学的参数 parameters to learn:", sum(p.numel() for p in grid.model.quantize.parameters()))
-print("4 级 4 levels:", FiniteScalarQuantizer([4]).codebook.flatten().tolist())
+learnt, levels = list(grid.model.quantize.parameters()), FiniteScalarQuantizer([4]).codebook.flatten().tolist()
+classroom.say(f"要学的参数：{len(learnt)} 个；4 级是 {levels}", f"parameters to learn: {len(learnt)}; 4 levels are {levels}")
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 figure = lesson.draw_codes(lesson.codes_plane(grid.model)).figure
 classroom.show(figure, "FSQ 的码字排成斜看的格子：有橙点的地方是绿方块，没有橙点的角上是灰叉。",
                "FSQ's codes form a grid seen aslant: green squares where there are orange dots, grey crosses in the corners that "
                "have none.")
-print("没有补救 no remedy:", none)
-print("FSQ:", grid.score)
+classroom.say(f"{none.text[0]}　　没有补救\n{grid.score.text[0]}　　FSQ", f"{none.text[1]}   no remedy\n{grid.score.text[1]}   FSQ")
 assert grid.score.psnr > none.psnr + 1
 
 # %% [markdown]
@@ -555,16 +558,16 @@ assert grid.score.psnr > none.psnr + 1
 # %% tags=["nbval-ignore-output"]
 torch.manual_seed(0)
 alive = SimpleVQVAE(512, 8, quantizer=EMAVectorQuantizer(512, 8)).to(pick_device())
-batches = crops(photos(), 50, 32, generator=torch.Generator().manual_seed(0))  # 32 × 32 像素 pixels
+batches = crops(photos(), generator=torch.Generator().manual_seed(0))
 
 panel = lesson.CollapsePanel("默认三样", "The default three", 60)
 for record in panel.watch_codes(alive, fit(alive, batches, seconds=60)):
     pass
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
-minute = lesson.score(alive, batches=16, size=32)
-print("没有补救 no remedy (50 步 steps):", dead, sep="\n")
-print(f"默认三样 default three ({record.step} 步 steps):", minute, sep="\n")
+minute = lesson.score(alive, batches=10)
+classroom.say(f"没有补救（50 步）：\n{dead.text[0]}\n默认三样（{record.step} 步）：\n{minute.text[0]}",
+              f"no remedy (50 steps):\n{dead.text[1]}\ndefault three ({record.step} steps):\n{minute.text[1]}")
 
 figure, axes = plt.subplots(1, 2, figsize=(6.4, 4.2), layout="constrained")
 lesson.draw_codes(lesson.codes_plane(plain), axes[0]).set_title("没有补救 no remedy")
@@ -614,8 +617,7 @@ if record.seconds > 30:  # 早停除外 unless stopped early
 # - FSQ has no codebook, and so no codes that could die.
 #
 # </div>
-
-# %% [markdown]
+#
 # ## 小测验 · Quiz
 #
 # <div lang="zh">
@@ -803,7 +805,75 @@ for step, z in enumerate(vectors[:20]):  # of section 6
     theirs.observe(z, theirs.search(z))
     torch.manual_seed(step)
     ours.step(z)
-print("20 步之后相同 same after 20 steps:", torch.allclose(ours.codes, theirs.weight, atol=1e-4))
+assert torch.allclose(ours.codes, theirs.weight, atol=1e-4)
+classroom.say("20 步之后，码字相同", "after 20 steps the codes are the same")
+
+# %% [markdown]
+# ## 大作业：你自己的 tokenizer · Capstone: a tokenizer of your own
+#
+# <div lang="zh">
+#
+# **●●● · 20 分钟。** 从空白开始，造一个 tokenizer：每 4 × 4 个像素一个 token，一共 256 种（每个 8 比特）。函数得到一批批小块，训练（30 秒以内），返回 `encode` 和 `decode`。
+#
+# 考题是没见过的照片。及格线：分贝不低于“每个方块涂成自己的平均颜色”（那要 24 比特）减 0.5 dB，码字用到 80 %。第 3 课的训练循环、上面的 `LivingCodebook`、`torch` 都可以用，`vqlab` 的也行。
+#
+# 及格之后，换成你自己的照片：`lesson.Capstone("文件夹")`，至少 4 张，每 4 张留 1 张作考题。
+#
+# </div>
+# <div lang="en">
+#
+# **●●● · 20 minutes.** Starting from nothing, build a tokenizer: one token for each 4 × 4 pixels, 256 different ones (8 bits
+# each). Your function is given batches of crops, trains (for at most 30 seconds), and returns `encode` and `decode`.
+#
+# The exam is a photograph that it has not seen. To pass: no more than 0.5 dB below painting every square in its own mean colour
+# (which would take 24 bits), with 80 % of the codes in use. You may use the training loop of lesson 3, `LivingCodebook` above,
+# `torch`, and what `vqlab` has.
+#
+# Once you pass, take your own photographs: `lesson.Capstone("folder")`, at least 4, of which every 4th is kept as the exam.
+#
+# </div>
+
+# %% tags=["nbval-ignore-output"]
+def my_tokenizer(batches):  # next(batches): (16, 3, 32, 32)
+    ...  # return encode, decode: (B, 3, H, W) → (B, H/4, W/4) int64 → (B, 3, H, W)
+
+
+capstone = lesson.Capstone()
+capstone.check(my_tokenizer)
+
+
+# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+def solution(batches):
+    Conv = torch.nn.Conv2d
+    encoder = torch.nn.Sequential(torch.nn.PixelUnshuffle(4), Conv(48, 64, 3, padding=1), torch.nn.ReLU(), Conv(64, 8, 1))
+    decoder = torch.nn.Sequential(Conv(8, 64, 3, padding=1), torch.nn.ReLU(), Conv(64, 48, 3, padding=1), torch.nn.PixelShuffle(4))
+    optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=0.002)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 800)
+
+    def rows(images):  # (B, 3, H, W) -> (B, H/4, W/4, 8)
+        return encoder(images).permute(0, 2, 3, 1)
+
+    def nearest(z_e):  # (B, H/4, W/4, 8) -> (B, H/4, W/4)
+        return torch.cdist(z_e.flatten(0, 2), codebook.codes).argmin(dim=1).view(z_e.shape[:3])
+
+    def picture(z_q):
+        return decoder(z_q.permute(0, 3, 1, 2))
+
+    codebook = LivingCodebook(rows(next(batches)).detach().flatten(0, 2)[::4])  # 1024 个里取 256 个 256 of 1024
+    for step in range(800):
+        x = next(batches)
+        z_e = rows(x)
+        codebook.step(z_e.detach().flatten(0, 2))
+        z_q = codebook.codes[nearest(z_e.detach())]
+        loss = (picture(z_e + (z_q - z_e).detach()) - x).square().mean() + (z_e - z_q).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    return lambda images: nearest(rows(images)), lambda tokens: picture(codebook.codes[tokens])
+
+
+assert capstone.check(solution, quiet=True).state == "right"
 
 # %% [markdown]
 # ## 速查 · Cheat sheet
@@ -852,7 +922,7 @@ classroom.glossary_table()
 # - FSQ：Mentzer 等（2023），arXiv 2309.15505。短而好读，附录有代码。
 # - 使用率的数法：FoundationVision 的 VAR 和 LlamaGen 的代码。
 #
-# **接下来：** 第 5 课（即将推出）用这样的码本压缩照片，画率失真曲线。
+# **接下来：** 第 5 课用这样的码本压缩照片，画率失真曲线。
 #
 # </div>
 # <div lang="en">
@@ -867,6 +937,6 @@ classroom.glossary_table()
 # - FSQ: Mentzer et al. (2023), arXiv 2309.15505. Short and readable, with code in the appendix.
 # - Ways to count usage: FoundationVision's code of VAR and of LlamaGen.
 #
-# **Next:** lesson 5 (to come) compresses photographs with such a codebook and draws the rate–distortion curve.
+# **Next:** lesson 5 compresses photographs with such a codebook and draws the rate–distortion curve.
 #
 # </div>

@@ -41,6 +41,9 @@ from vqlab.lessons import scales as lesson
 
 classroom.start()
 
+# %% jupyter={"source_hidden": true}
+classroom.architecture(SimpleVQVAE(512, 8, patch_nums=(1, 2, 4, 8, 16)), torch.zeros(1, 3, 64, 64), "quantizer")
+
 # %% [markdown]
 # ## 1. 五个尺度，一个码本 · Five scales, one codebook
 #

@@ -18,7 +18,7 @@ PARTS = {  # what a lesson zooms into -> its name
     "tokens": ("token", "tokens"),
     "decoder": ("解码器", "decoder"),
 }
-# left and right, heights: the axes are 114 wide and 97 high
+# left and right: the axes are 114 wide
 SPANS = {"encoder": (14.5, 25.5), "quantizer": (40, 74), "tokens": (50.5, 63.5), "decoder": (88.5, 99.5)}
 MIDDLE = 50  # the height at which an image passes
 BOTTOM, TOP = 16, 97  # of the quantizer's frame
@@ -122,8 +122,9 @@ def draw_architecture(found: Walk, zoom: str | None = None, *, gradient: bool = 
     """
     if zoom is not None and zoom not in PARTS:
         raise ValueError(f"expected a part out of {', '.join(PARTS)}, got {zoom!r}")
-    ax = plt.subplots(figsize=(8.4, 2.7))[1] if ax is None else ax
-    ax.set(xlim=(0, 114), ylim=(2, 99))
+    floor = 2 if gradient else 13  # below the quantizer there is nothing but the gradient
+    ax = plt.subplots(figsize=(8.4, (99 - floor) / 36))[1] if ax is None else ax
+    ax.set(xlim=(0, 114), ylim=(floor, 99))
     ax.set_axis_off()
 
     def ink(colour, *parts, pale=0.3):  # full where the lesson looks, elsewhere mixed with white

@@ -23,7 +23,7 @@ def judge_tokenizer(model: SimpleVQVAE, pictures: Tensor, name: str) -> list[str
     if model.multi_scale:
         lines += [f"  up to {height:3} × {width:<3} {_decibels(picture, pictures):6.2f} dB, "
                   f"perplexity {perplexity(scale, model.vocab_size).item():4.0f}, "
-                  f"{_codes_used(scale, model):4} codes among {scale.numel()} words"
+                  f"{_codes_used(scale, model):4} codes among {scale.numel()} tokens"
                   for (height, width), picture, scale in zip(model.quantize.sizes, sums, tokens, strict=True)]
     return lines
 
@@ -59,5 +59,5 @@ def _decibels(pictures: Tensor, references: Tensor) -> float:
     return psnr(*side_by_side).item()
 
 
-def _codes_used(words: Tensor, model: SimpleVQVAE) -> int:
-    return round(usage(words, model.vocab_size).item() * model.vocab_size)
+def _codes_used(tokens: Tensor, model: SimpleVQVAE) -> int:
+    return round(usage(tokens, model.vocab_size).item() * model.vocab_size)

@@ -60,7 +60,7 @@ def open_source(name: str, *, size: int | None = None, channels: int | None = No
     """The bundled photographs ("photos"), the bundled digits ("digits"), or a folder of one's own pictures.
 
     Args:
-        name: one of the two words, or the folder's path.
+        name: one of these two names, or the folder's path.
         size: side of a picture; by default what the scales ask for, and without scales 64 (digits: 16).
         channels: 3 or 1; by default colour, and grey for digits.
         patch_nums: the scales; by default one scale, and for a prior 1, 2, 4, … (digits: 1, 2, 3, 4) up to size / 4.

@@ -102,7 +102,8 @@ class TrainingState:
         for optimizer in optimizers:
             for parameter in (parameter for group in optimizer.param_groups for parameter in group["params"]):
                 moments = self.moments.setdefault(names[parameter], {})
-                moments.update({key: tensor.to(parameter.device) for key, tensor in moments.items()})
+                moments.update({key: torch.empty_like(parameter).copy_(tensor) if tensor.ndim else
+                                tensor.to(parameter.device) for key, tensor in moments.items()})
                 optimizer.state[parameter] = moments
 
     def advance(self, seconds: float) -> None:

@@ -71,6 +71,12 @@ def test_a_run_that_is_stopped_is_usable():
     assert isinstance(run.score, Score)
 
 
+def test_a_score_is_said_in_both_languages():
+    zh, en = Score(0.5, 9.04, 20.06, 7, 22).text
+    assert zh == "使用率  50.0 %　困惑度   9.0　20.1 dB　猫：7 个码字，22.0 dB"
+    assert en == "usage  50.0 %   perplexity   9.0   20.1 dB   cat: 7 codes, 22.0 dB"
+
+
 def test_score_counts_what_it_says():
     torch.manual_seed(0)
     model = SimpleVQVAE(16, 4, hidden=8, blocks=0).eval()

@@ -1,10 +1,13 @@
-"""Lesson 3's parts: arrows against arithmetic by hand, the table, the black boxes, the chase."""
+"""Lesson 3's parts: arrows against arithmetic by hand, the table, the black boxes, the chase, one's own VQ-VAE."""
 
+from pathlib import Path
+
+import jupytext
 import matplotlib.pyplot as plt
 import pytest
 import torch
 
-from vqlab import SimpleVQVAE, nearest_code, rotation_trick, straight_through
+from vqlab import SimpleVQVAE, digits, nearest_code, psnr, rotation_trick, straight_through
 from vqlab.lessons.straight_through.chase import RATE, Chase, ChasePlayer, chase_start, code_changes, draw_betas
 from vqlab.lessons.straight_through.gradients import PLANE_CODES, GradientPlane, arrows, draw_step, spread_after
 from vqlab.lessons.straight_through.losses import black_boxes, draw_loss_table, gradient_norms
@@ -147,3 +150,22 @@ def test_spread_after_a_step():
     # every point goes along its own ray, 0.25 |q|² / |e|² = 1 / 4.01 of its way
     assert spread_after(rotation_trick, ring, z_q, 0.25 * z_q) == pytest.approx(1 - 1 / 4.01)
     assert spread_after(rotation_trick, ring, z_q, -0.25 * z_q) == pytest.approx(1 + 1 / 4.01)
+
+
+def test_a_vqvae_of_ones_own_takes_under_twenty_lines():
+    """Lesson 3 says so; its two cells run here for 60 of their 600 steps, with nothing else of the lesson's."""
+    twin = Path(__file__).parents[3] / "notebooks/py/03_straight_through.py"
+    cells = [cell.source for cell in jupytext.reads(twin.read_text("utf-8"), "py:percent").cells]
+    quantizer, training = (next(cell for cell in cells if start in cell) for start in ("class VQ(", "optimizer = "))
+    data = [line for line in training.splitlines() if line.startswith(("torch.manual_seed", "train, unseen"))]
+    lines = [line for line in f"{quantizer}\n{training}".splitlines() if line.strip() and line not in data]
+    assert len(data) == 2 and len(lines) < 20
+    names = {"torch": torch, "nn": torch.nn, "mse_loss": torch.nn.functional.mse_loss, "digits": digits}
+    exec(quantizer, names)
+    exec(training.replace("(600, 128)", "(60, 128)"), names)
+    train, unseen = names["train"], names["unseen"]
+    with torch.no_grad():
+        z_q, _, tokens = names["vq"](names["encoder"](unseen))
+        learnt = psnr(names["decoder"](z_q), unseen).mean()
+        lazy = psnr(train.mean(dim=0).expand_as(unseen), unseen).mean()
+    assert tokens.shape == (297 * 16,) and learnt > lazy + 1

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from torch import Tensor, nn
 
 from vqlab.classroom.figures import COLOURS
+from vqlab.classroom.language import Text
 from vqlab.codebook import Codebook, EMACodebook
 from vqlab.data import crops, held_out_photo, photos
 from vqlab.metrics import perplexity, psnr, usage
@@ -48,9 +49,14 @@ class Score(NamedTuple):
     cat_codes: int
     cat_psnr: float
 
-    def __str__(self) -> str:
-        return (f"使用率 usage {100 * self.usage:5.1f} %   困惑度 perplexity {self.perplexity:5.1f}   "
-                f"{self.psnr:.1f} dB   猫 cat: {self.cat_codes} 个码字 codes, {self.cat_psnr:.1f} dB")
+    @property
+    def text(self) -> Text:
+        """One line, (Chinese, English)."""
+        used, mean = f"{100 * self.usage:5.1f} %", f"{self.perplexity:5.1f}"  # as wide in every row
+        return (f"使用率 {used}　困惑度 {mean}　{self.psnr:.1f} dB　"
+                f"猫：{self.cat_codes} 个码字，{self.cat_psnr:.1f} dB",
+                f"usage {used}   perplexity {mean}   {self.psnr:.1f} dB   cat: {self.cat_codes} codes, "
+                f"{self.cat_psnr:.1f} dB")
 
 
 @torch.no_grad()
@@ -103,7 +109,7 @@ class SmallRun:
                                  quantizer=quantizer)
         self.steps, self.records = steps, []
         self._source = fit(self.model, crops(photographs(), 8, 32, generator=torch.Generator().manual_seed(seed)),
-                           steps=steps, lr=lr)
+                           steps=steps, lr=lr, optimizer="adam")
 
     def __iter__(self) -> Iterator[Record]:
         for record in self._source:

@@ -9,11 +9,13 @@ The file, numbers little-endian:
     4       which model: the first bytes of `fingerprint`
     2, 2    height and width in pixels
     4       CRC-32 of all other bytes
+    12      colour correction, (3, 4) int8 row by row (grey: 2 bytes, (1, 2)); see `fit_colours`
     rest    the tokens by a range coder, diagonal by diagonal (see `vqlab.context`), each at about
             −log₂ p(token | neighbours) bits
 """
 
 import hashlib
+import math
 import struct
 import zlib
 
@@ -33,6 +35,7 @@ CHECKSUM = struct.Struct("<I")
 LONGEST = 2**16 - 1  # a side, in pixels
 
 
+@torch.no_grad()
 def compress(model: SimpleVQVAE, picture: Tensor, *, rate_weight: float = 0.0) -> bytes:
     """A picture of any size as a file's bytes.
 
@@ -44,8 +47,9 @@ def compress(model: SimpleVQVAE, picture: Tensor, *, rate_weight: float = 0.0) -
     Raises:
         TypeError, ValueError: a model that has no context, or another kind of picture.
     """
-    tokens = tokens_of(model, picture, rate_weight=rate_weight)
-    return pack(model, tokens, tuple(picture.shape[2:]))
+    tokens, (height, width) = tokens_of(model, picture, rate_weight=rate_weight), picture.shape[2:]
+    drawn = _draw(model, tokens)[:, :, :height, :width]
+    return pack(model, tokens, (height, width), fit_colours(drawn, picture.to(drawn.device)))
 
 
 @torch.no_grad()
@@ -58,20 +62,52 @@ def decompress(model: SimpleVQVAE, data: bytes) -> Tensor:
     Raises:
         ValueError: a file that is damaged or none of ours, or that another model wrote.
     """
-    tokens, (height, width) = unpack(model, data)
-    device = next(model.parameters()).device
-    whole = model.decoder(model.quantize.decode(tokens.to(device)[None]))
-    return whole[:, :, :height, :width]
+    tokens, (height, width), colours = _read(model, data)
+    return correct_colours(_draw(model, tokens)[:, :, :height, :width], colours)
 
 
 @torch.no_grad()
 def tokens_of(model: SimpleVQVAE, picture: Tensor, *, rate_weight: float = 0.0) -> Tensor:
-    """(1, C, H, W) picture of any size -> (⌈H/4⌉, ⌈W/4⌉) int64 tokens, its edges repeated to fill the last patches.
+    """The tokens of one picture: the nearest codes, or those that are near and cheap to write.
+
+        argmin over k of ‖z − e_k‖² − λ log₂ p(k | neighbours)
+
+    diagonal by diagonal, each given what was decided before.
+
+    Args:
+        model: with a context.
+        picture: (1, C, H, W) float32 in [-1, 1] of any size; its edges are repeated to fill the last patches.
+        rate_weight: λ, what a bit may cost in squared distance between z and its code; 0: the nearest codes.
+
+    Returns:
+        (⌈H/4⌉, ⌈W/4⌉) int64 on the CPU.
 
     Raises:
         TypeError, ValueError: as `compress`.
+
+    Source: Chou, Lookabaugh and Gray (1989), "Entropy-constrained vector quantization", IEEE Trans. ASSP 37(1).
+    Deviation: p depends on the neighbours, and the codes were learnt without λ.
     """
-    _context(model)
+    context = _context(model)
+    if not 0 <= rate_weight < math.inf:
+        raise ValueError(f"expected a rate_weight of 0 or more, got {rate_weight}")
+    z_e = model.encoder(_whole_patches(model, picture))
+    nearest = model.quantize.encode(z_e)[0].cpu()
+    if not rate_weight:
+        return nearest
+    if getattr(model.quantize, "embedding", None) is None or model.quantize.embedding.metric != "euclidean":
+        raise ValueError(f"expected a quantizer that chooses its codes by Euclidean distance, got {model.quantize}")
+    distances = torch.cdist(z_e[0].flatten(1).T, model.quantize.embedding.weight).square().cpu().numpy()  # (h·w, K)
+    margined = context.blank(*nearest.shape)
+    row, column = np.divmod(np.arange(margined.size), margined.shape[1])
+    number = (row - UP) * nearest.shape[1] + column - LEFT  # of a place, among the tokens
+    for places, frequencies in context.wave(margined):
+        margined.ravel()[places] = (distances[number[places]] - rate_weight * np.log2(frequencies)).argmin(axis=1)
+    return torch.from_numpy(margined[UP:, LEFT:LEFT + nearest.shape[1]].copy())
+
+
+def _whole_patches(model: SimpleVQVAE, picture: Tensor) -> Tensor:
+    """A picture, checked, with its last row and column repeated until both sides divide by the stride."""
     if not isinstance(picture, Tensor) or picture.ndim != 4 or len(picture) != 1 or not picture.numel():
         got = tuple(picture.shape) if isinstance(picture, Tensor) else type(picture).__name__
         raise ValueError(f"expected one picture (1, {model.in_channels}, H, W), got {got}")
@@ -82,16 +118,18 @@ def tokens_of(model: SimpleVQVAE, picture: Tensor, *, rate_weight: float = 0.0) 
     whole = F.pad(picture.to(next(model.parameters()).device), (0, -width % STRIDE, 0, -height % STRIDE),
                   mode="replicate")
     model.check_images(whole)
-    return model.quantize.encode(model.encoder(whole))[0].cpu()
+    return whole
 
 
-def pack(model: SimpleVQVAE, tokens: Tensor, size: tuple[int, int] | None = None) -> bytes:
+def pack(model: SimpleVQVAE, tokens: Tensor, size: tuple[int, int] | None = None,
+         colours: Tensor | None = None) -> bytes:
     """Tokens as a file's bytes.
 
     Args:
         model: with a context.
         tokens: (h, w) int64.
         size: (H, W) of the picture in pixels, by default all that the tokens cover.
+        colours: what `fit_colours` returns, by default no correction.
 
     Raises:
         ValueError: tokens or a size that fit neither the model nor each other.
@@ -106,7 +144,9 @@ def pack(model: SimpleVQVAE, tokens: Tensor, size: tuple[int, int] | None = None
     margined = _margined(context, tokens)
     for places, frequencies in context.wave(margined):
         _encode(coder, margined.ravel()[places], frequencies)
-    payload = coder.get_compressed().astype("<u4").tobytes()
+    if colours is None:
+        colours = torch.zeros(model.in_channels, model.in_channels + 1, dtype=torch.int8)
+    payload = colours.cpu().numpy().tobytes() + coder.get_compressed().astype("<u4").tobytes()
     header = HEADER.pack(MAGIC, fingerprint(model)[:4], height, width)
     return header + CHECKSUM.pack(zlib.crc32(header + payload)) + payload
 
@@ -120,7 +160,30 @@ def unpack(model: SimpleVQVAE, data: bytes) -> tuple[Tensor, tuple[int, int]]:
     Raises:
         ValueError: as `decompress`.
     """
+    return _read(model, data)[:2]
+
+
+def _read(model: SimpleVQVAE, data: bytes) -> tuple[Tensor, tuple[int, int], Tensor]:
+    """A file's tokens, size and colour correction; raises as `decompress`."""
     context = _context(model)
+    payload, (height, width) = _open(model, data)
+    numbers = model.in_channels * (model.in_channels + 1)
+    if len(payload) < numbers or (len(payload) - numbers) % 4:
+        raise ValueError(f"expected {numbers} bytes and a multiple of 4 after the header, got {len(payload)}")
+    colours = torch.from_numpy(np.frombuffer(payload, np.int8, numbers).copy()).view(model.in_channels, -1)
+    coder = constriction.stream.queue.RangeDecoder(np.frombuffer(payload, "<u4", offset=numbers).astype(np.uint32))
+    rows, columns = _map_size(height, width)
+    margined = context.blank(rows, columns)
+    try:
+        for places, frequencies in context.wave(margined):
+            margined.ravel()[places] = _decode(coder, frequencies)
+    except AssertionError as error:
+        raise ValueError(f"expected a file of vqlab.compress, got one that no encoder writes: {error}") from None
+    return torch.from_numpy(margined[UP:, LEFT:LEFT + columns].copy()), (height, width), colours
+
+
+def _open(model: SimpleVQVAE, data: bytes) -> tuple[bytes, tuple[int, int]]:
+    """What follows the header, and the picture's size, once both are known to be whole and this model's."""
     start = HEADER.size + CHECKSUM.size
     if len(data) < start or data[:len(MAGIC)] != MAGIC:
         raise ValueError(f"expected a file of vqlab.compress, which starts with {MAGIC!r}, got {len(data)} bytes "
@@ -133,18 +196,41 @@ def unpack(model: SimpleVQVAE, data: bytes) -> tuple[Tensor, tuple[int, int]]:
     _, writer, height, width = HEADER.unpack(header)
     if writer != fingerprint(model)[:4]:
         raise ValueError(f"expected a file of model {fingerprint(model)[:4].hex()}, got one of {writer.hex()}")
-    if not 0 < height * width <= MAX_PIXELS or len(payload) % 4:
-        raise ValueError(f"expected 1 to {MAX_PIXELS:,} pixels and a multiple of 4 bytes, got {height} × {width} and "
-                         f"{len(payload)}")
-    coder = constriction.stream.queue.RangeDecoder(np.frombuffer(payload, "<u4").astype(np.uint32))
-    rows, columns = _map_size(height, width)
-    margined = context.blank(rows, columns)
-    try:
-        for places, frequencies in context.wave(margined):
-            margined.ravel()[places] = _decode(coder, frequencies)
-    except AssertionError as error:
-        raise ValueError(f"expected a file of vqlab.compress, got one that no encoder writes: {error}") from None
-    return torch.from_numpy(margined[UP:, LEFT:LEFT + columns].copy()), (height, width)
+    if not 0 < height * width <= MAX_PIXELS:
+        raise ValueError(f"expected 1 to {MAX_PIXELS:,} pixels, got {height} × {width}")
+    return payload, (height, width)
+
+
+def fit_colours(drawn: Tensor, picture: Tensor) -> Tensor:
+    """How to correct the colours of a picture drawn from tokens: the least squares of picture − drawn.
+
+        picture ≈ drawn + M drawn + b for every pixel, M (C, C) and b (C,) in multiples of 1/256
+
+    A codebook that never saw a picture's colours misses them everywhere alike; twelve bytes set that right.
+
+    Args:
+        drawn: (1, C, H, W).
+        picture: the same shape.
+
+    Returns:
+        (C, C + 1) int8 on the CPU, M and b beside each other, times 256.
+    """
+    x = torch.cat([drawn, torch.ones_like(drawn[:, :1])], dim=1)[0].flatten(1).double()  # (C + 1, H·W)
+    missing = (picture - drawn)[0].flatten(1).double()  # (C, H·W)
+    products = x @ x.T + 1e-3 * x.shape[1] * torch.eye(len(x), device=x.device)  # no more than the picture shows
+    solution = torch.linalg.solve(products.cpu(), (x @ missing.T).cpu()).T
+    return (256 * solution).round().clamp(-128, 127).to(torch.int8)
+
+
+def correct_colours(drawn: Tensor, colours: Tensor) -> Tensor:
+    """drawn + M drawn + b, see `fit_colours`: (1, C, H, W), and (C, C + 1) int8 -> (1, C, H, W)."""
+    numbers = colours.to(drawn) / 256
+    return drawn + torch.einsum("cd,bdhw->bchw", numbers[:, :-1], drawn) + numbers[:, -1, None, None]
+
+
+def _draw(model: SimpleVQVAE, tokens: Tensor) -> Tensor:
+    """(h, w) tokens -> (1, C, 4 h, 4 w), as the decoder draws them."""
+    return model.decoder(model.quantize.decode(tokens.to(next(model.parameters()).device)[None]))
 
 
 def bits(model: SimpleVQVAE, tokens: Tensor) -> Tensor:
