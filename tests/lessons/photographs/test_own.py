@@ -17,8 +17,9 @@ from vqlab.lessons.photographs.rates import Point
 @pytest.fixture(scope="module")
 def model():
     torch.manual_seed(0)
-    model = SimpleVQVAE(32, 6, hidden=8, blocks=1, context=TokenContext(32, embedding=4, hidden=8))
+    model = SimpleVQVAE(32, 6, hidden=8, blocks=1, context=TokenContext(32, embedding_dim=4, hidden=8))
     model.quantize.embedding.weight.data.normal_()
+    model.encoder[-1].weight.data *= 20  # so that all codes are used
     return model.eval()
 
 
@@ -62,12 +63,15 @@ def test_what_is_said_is_what_the_file_gives(model, pictures, widget):
 
 
 def test_the_jpegs_beside_it(model, pictures):
-    curve = [Point(10, 0.1, 20), Point(20, 0.2, 24), Point(30, 0.3, 25), Point(40, 9, 30)]
+    alone = code(model, pictures["甲", "a"], 0, [])
+    assert alone.same_bytes is None and alone.same_psnr is None
+    curve = [Point(number, share * alone.rate, alone.psnr + more)
+             for number, (share, more) in enumerate([(0.2, -3), (0.5, -1), (1, 0), (1.1, 2), (3, 5)])]
     coded = code(model, pictures["甲", "a"], 0, curve)
-    assert 0.3 < coded.rate < 9 and coded.psnr < 20  # an untrained model
-    assert coded.same_bytes == curve[2]
-    assert coded.same_psnr == curve[0]
-    coded = code(model, pictures["甲", "a"], 0, [Point(10, 99, -5)])
+    assert coded.same_bytes == coded.same_psnr == curve[2]
+    coded = code(model, pictures["甲", "a"], 0, [*curve[:2], *curve[3:]])
+    assert coded.same_bytes == curve[1] and coded.same_psnr == curve[3]
+    coded = code(model, pictures["甲", "a"], 0, [Point(10, 2 * alone.rate, -5)])
     assert coded.same_bytes is None and coded.same_psnr is None
 
 

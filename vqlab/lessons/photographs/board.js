@@ -17,11 +17,11 @@ const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowD
  * @param {number} [acts.cell] pixels of the picture a token's side
  * @param {(place: Place) => void} acts.press a click, Enter or the space bar
  * @param {(place: Place) => void} [acts.drag] the pointer has moved to another token while it is down
- * @param {(place: Place) => void} [acts.hover] likewise while it is up, or by the arrow keys
+ * @param {(place: Place) => void} [acts.walk] the arrow keys have moved to another token
  * @param {(context: CanvasRenderingContext2D, side: number, place: Place | null) => void} acts.draw the marks; `side` of
  *   a token in CSS pixels; the place is null where neither pointer nor keyboard is on the picture
  */
-export function tokenBoard([zh, en], { cell = PATCH, press, drag, hover, draw }) {
+export function tokenBoard([zh, en], { cell = PATCH, press, drag, walk, draw }) {
   const base = element("canvas", { "aria-hidden": "true" });
   const over = element("canvas", { role: "slider", tabindex: 0, "aria-label": `${zh} ${en}`, "aria-valuemin": 0 });
   base.style.cssText = `display:block;width:100%;image-rendering:${cell === 1 ? "pixelated" : "auto"}`;
@@ -50,6 +50,7 @@ export function tokenBoard([zh, en], { cell = PATCH, press, drag, hover, draw })
     mark();
   };
   over.addEventListener("pointerdown", (event) => {
+    if (event.button) return; // the mouse's main button, a finger, a pen
     over.setPointerCapture(event.pointerId);
     down = true;
     move(at(event));
@@ -60,7 +61,7 @@ export function tokenBoard([zh, en], { cell = PATCH, press, drag, hover, draw })
     if (inside && to.row === place.row && to.column === place.column) return;
     inside = true;
     move(to);
-    (down ? drag : hover)?.(place);
+    if (down) drag?.(place);
   });
   over.addEventListener("lostpointercapture", () => { down = false; });
   over.addEventListener("pointerleave", () => {
@@ -76,7 +77,7 @@ export function tokenBoard([zh, en], { cell = PATCH, press, drag, hover, draw })
     if (way) {
       const step = event.shiftKey ? 8 : 1;
       move({ row: place.row + step * way[0], column: place.column + step * way[1] });
-      hover?.(place);
+      walk?.(place);
     } else press(place);
   });
 

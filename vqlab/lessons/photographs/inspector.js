@@ -71,8 +71,8 @@ function render({ model, el }) {
     if (place) frame(context, place.column * side, place.row * side, side, side, "#000000");
   };
   const pick = (place) => ask(place);
-  const board = tokenBoard(["照片：点一个 token", "The picture: click a token"], { press: pick, drag: pick, draw: drawMarks,
-    hover: (place) => board.over.matches(":focus-visible") && pick(place) });
+  const board = tokenBoard(["照片：点一个 token", "The picture: click a token"], { press: pick, drag: pick, walk: pick,
+    draw: drawMarks });
 
   const ticks = LAYERS.map(([name, colour, sign, zh, en]) => {
     const input = element("input", { type: "checkbox", value: name });

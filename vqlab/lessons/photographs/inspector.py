@@ -181,7 +181,7 @@ class TokenInspector(LessonWidget):
     def figure(self) -> Figure:
         """Draw the picture with the token's frames and its like, its code and the nearest ones."""
         inspection, token = self.inspection, self.token
-        fig = Figure(figsize=(7.6, 3))
+        fig = Figure(figsize=(6, 2.4))
         left, right = fig.subfigures(1, 2, width_ratios=[1.5, 1])
         ax, = draw_images([inspection.picture[0]], [f"token {token.code}"], [left.subplots()])
         rows, columns = (inspection.tokens == token.code).nonzero(as_tuple=True)

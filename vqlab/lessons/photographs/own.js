@@ -45,7 +45,7 @@ function render({ model, el }) {
     });
   }
   const choices = radios(["现成的", "Ready"], names.map(([zh, en], i) => [i, zh, en]), -1, (chosen) => ask({ chosen }));
-  const control = slider({ zh: "λ：一比特值多少距离", en: "λ: the distance a bit is worth", min: 0, max: weights.length - 1, step: 1,
+  const control = slider({ zh: "λ：一比特抵多少平方距离", en: "λ: squared distance that a bit is worth", min: 0, max: weights.length - 1, step: 1,
     value: at }, (value) => {
     at = value;
     label();

@@ -183,6 +183,6 @@ class OwnPhotograph(LessonWidget):
         if coded.same_bytes:
             images.append(self.jpeg())
             titles.append(f"JPEG: {self._jpeg(coded.same_bytes)[0]} B, {coded.same_bytes.psnr:.1f} dB")
-        fig = Figure(figsize=(7.6, 2.2))
+        fig = Figure(figsize=(6.4, 1.8))
         draw_images(images, titles, fig.subplots(1, len(images)))
         return fig

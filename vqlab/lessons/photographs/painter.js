@@ -56,6 +56,7 @@ function render({ model, el }) {
   };
   const press = (place) => {
     if (mode === "pick") {
+      last = null;
       tell(["pick", ...corner(place), size]);
       setMode("stamp");
       return;
@@ -64,7 +65,7 @@ function render({ model, el }) {
     tell(["stroke"], dab(place));
   };
   const drag = (place) => {
-    if (!last) return;
+    if (!last) return; // a piece was picked
     let places = between(last, place);
     if (mode === "stamp") { // side by side, not one over the other
       const [height, width] = brush();
@@ -83,8 +84,7 @@ function render({ model, el }) {
     context.setLineDash(mode === "pick" ? [5, 3] : []);
     frame(context, left * side, top * side, width * side, height * side, mode === "erase" ? "#0072b2" : VERMILION);
   };
-  const hover = () => { last = null; };
-  const acts = { press, drag, hover, draw: outline };
+  const acts = { press, drag, draw: outline };
   const picture = tokenBoard(["照片：在上面画", "The picture: paint on it"], acts);
   const map = tokenBoard(["token 图：在上面画", "The map of tokens: paint on it"], { ...acts, cell: 1 });
   const boards = [picture, map];
