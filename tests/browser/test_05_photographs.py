@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vqlab.lessons.photographs import TokenPainter
+
 pytestmark = pytest.mark.browser
 
 ROWS, COLUMNS = 75, 112  # tokens of the cat
@@ -62,6 +64,16 @@ def stroke(lesson, board, *places):
     for each in places[1:]:
         mouse.move(*place(board, *each))
     mouse.up()
+
+
+@pytest.mark.parametrize("start, end", [((3, 4), (3, 4)), ((3, 4), (4, 3)), ((0, 0), (7, 2)), ((9, 1), (2, 30))])
+def test_no_token_on_the_way_is_left_out(in_javascript, start, end):
+    first, last = ({"row": row, "column": column} for row, column in (start, end))
+    way = in_javascript(TokenPainter, "(js, [first, last]) => js.between(first, last)", [first, last])
+    assert len(way) == max(abs(start[0] - end[0]), abs(start[1] - end[1]))
+    assert not way or way[-1] == last
+    for before, after in zip([first, *way], way, strict=False):
+        assert max(abs(before[name] - after[name]) for name in first) == 1
 
 
 def painter_parts(lesson):
