@@ -8,6 +8,7 @@ from vqlab.lessons.photographs.painter import TokenPainter
 from vqlab.lessons.photographs.rates import (
     Point,
     codebook_curve,
+    draw_bits,
     draw_rates,
     file_curve,
     judge,
@@ -15,10 +16,10 @@ from vqlab.lessons.photographs.rates import (
     picture_file,
 )
 from vqlab.lessons.photographs.reach import box, draw_reach, reached, seen
-from vqlab.lessons.photographs.strangers import strangers
+from vqlab.lessons.photographs.strangers import draw_strangers, strangers
 
 __all__ = [
     "OwnPhotograph", "Point", "TokenInspector", "TokenPainter", "WAYS", "box", "codebook_curve", "draw_bits",
-    "draw_rates", "draw_reach", "exercises", "file_curve", "judge", "lead", "mix", "picture_file", "reached",
-    "seen", "strangers",
+    "draw_rates", "draw_reach", "draw_strangers", "exercises", "file_curve", "judge", "lead", "mix", "picture_file",
+    "reached", "seen", "strangers",
 ]

@@ -1,11 +1,17 @@
 """Pictures unlike all that the model was trained on; they ship with scikit-image, or are made here."""
 
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
 import torch
+from matplotlib.axes import Axes
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
+from vqlab.classroom.figures import draw_images
 from vqlab.classroom.language import Text
 from vqlab.data import from_uint8
+from vqlab.metrics import psnr
 
 
 def strangers(height: int = 188, width: int = 380) -> dict[Text, Tensor]:
@@ -33,3 +39,21 @@ def _middle(picture: Tensor, height: int, width: int) -> Tensor:
     """(C, H, W) -> (1, 3, height, width)."""
     top, left = (picture.shape[1] - height) // 2, (picture.shape[2] - width) // 2
     return picture[None, :, top:top + height, left:left + width].expand(-1, 3, -1, -1).contiguous()
+
+
+def draw_strangers(pictures: Mapping[Text, Tensor], again: Mapping[Text, Tensor],
+                   axes: Sequence[Sequence[Axes]] | None = None) -> list[Axes]:
+    """Draw a corner of each picture (1, C, H, W), and below it the same corner of what came back, with its dB.
+
+    Args:
+        pictures: name -> the picture.
+        again: name -> what came back, at least for those names.
+        axes: two rows, of as many as there are pictures.
+    """
+    if axes is None:
+        axes = plt.subplots(2, len(pictures), figsize=(1.3 * len(pictures), 2.2), squeeze=False)[1]
+    corner = (slice(None), slice(40, 104), slice(100, 196))
+    draw_images([picture[0][corner] for picture in pictures.values()], [" ".join(name) for name in pictures], axes[0])
+    draw_images([again[name][0][corner] for name in pictures],
+                [f"{psnr(again[name], picture).item():.1f} dB" for name, picture in pictures.items()], axes[1])
+    return [*axes[0], *axes[1]]
