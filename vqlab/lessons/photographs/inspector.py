@@ -179,9 +179,9 @@ class TokenInspector(LessonWidget):
         self.look(int(content["row"]), int(content["column"]), int(content["request"]))
 
     def figure(self) -> Figure:
-        """Draw the picture with the token's frames and its like, its code and the nearest ones."""
+        """Draw the picture with the token's frames and its like; its code and the nearest ones by their distance."""
         inspection, token = self.inspection, self.token
-        fig = Figure(figsize=(6, 2.4))
+        fig = Figure(figsize=(4.6, 1.9))
         left, right = fig.subfigures(1, 2, width_ratios=[1.5, 1])
         ax, = draw_images([inspection.picture[0]], [f"token {token.code}"], [left.subplots()])
         rows, columns = (inspection.tokens == token.code).nonzero(as_tuple=True)
@@ -193,7 +193,7 @@ class TokenInspector(LessonWidget):
                                    linewidth=2, edgecolor=COLOURS[colour], linestyle=line))
         axes = right.subplots(3, 3).flatten()
         shown = [token.code, *token.neighbours]
-        titles = ["它自己 itself", *(f"{distance:.2f}" for distance in token.distances)]
+        titles = [f"{distance:.2f}" for distance in (0, *token.distances)]
         draw_images([inspection.patches[code] for code in shown], titles, axes[:len(shown)])
         for spare in axes[len(shown):]:
             spare.set_axis_off()

@@ -145,7 +145,7 @@ class TokenPainter(LessonWidget):
         painting = self.painting
         patches = np.frombuffer(self.patches, np.uint8).reshape(-1, STRIDE, STRIDE, 3)
         colours = patches.mean(axis=(1, 2)).round().astype(np.uint8)
-        fig = Figure(figsize=(6.4, 2))
+        fig = Figure(figsize=(5, 1.6))
         axes = fig.subplots(1, 3)
         draw_images([to_uint8(painting.picture), colours[painting.tokens.numpy()],
                      sheet(patches[self.setup["order"]])],
