@@ -3,7 +3,7 @@
 #
 # <div lang="zh">
 #
-# **问题：** 一分钟学出来的 token（词元：码字的编号），能把照片存得比 JPEG 更小吗？要花多少比特，换来多少分贝？
+# **问题：** 几分钟学出来的 token（词元：码字的编号），能把照片存得比 JPEG 更小吗？要花多少比特，换来多少分贝？
 #
 # **大约 38 分钟，再加练习 22 分钟。你会：**
 #
@@ -18,8 +18,8 @@
 # </div>
 # <div lang="en">
 #
-# **Question:** can tokens (the numbers of codes) that were learnt in a minute store a photograph in fewer bytes than JPEG? How
-# many bits buy how many decibels?
+# **Question:** can tokens (the numbers of codes) that were learnt in a few minutes store a photograph in fewer bytes than JPEG?
+# How many bits buy how many decibels?
 #
 # **In about 38 minutes, plus 22 for the exercises, you will:**
 #
@@ -50,14 +50,14 @@ classroom.start()
 #
 # <div lang="zh">
 #
-# *5 分钟。* 编解码器有两半：**编码器**和量化器把照片变成 token，**解码器**把 token 变回照片。装在 `vqlab` 里的这个模型不到 1 MB，是 `python -m vqlab.train photos` 那样练出来的。猫 Chelsea 从不参加训练，她是考题。
+# *5 分钟。* 编解码器有两半：**编码器**和量化器把照片变成 token，**解码器**把 token 变回照片。装在 `vqlab` 里的这个模型不到 1 MB，在七张照片的小块上练了几分钟（`python -m vqlab.bundle` 可以再练一次）。猫 Chelsea 从不参加训练，她是考题。
 #
 # </div>
 # <div lang="en">
 #
 # *5 minutes.* A codec has two halves: the **encoder** with the quantizer makes tokens of a photograph, the **decoder** makes a
-# photograph of tokens. The model that ships with `vqlab` is under 1 MB and was trained as `python -m vqlab.train photos`
-# does it. Chelsea the cat takes no part in any training: she is the exam.
+# photograph of tokens. The model that ships with `vqlab` is under 1 MB and was trained for some minutes on crops of seven
+# photographs (`python -m vqlab.bundle` trains it again). Chelsea the cat takes no part in any training: she is the exam.
 #
 # </div>
 
@@ -112,7 +112,7 @@ guess_sight = classroom.Predict(
               "the square that the encoder looked at to choose it?"), minimum=4, maximum=100, unit=("个像素", "pixels"))
 guess_sight
 
-# %% jupyter={"source_hidden": true}
+# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 guess_sight.hold()
 eye = cat[:, :, 80:144, 144:208]  # 16 × 16 个 token tokens
 sees, draws = lesson.seen(model, eye, 8, 8), lesson.reached(model, eye, 8, 8)
@@ -169,14 +169,14 @@ before = psnr(learner.eval()(cat)[0], cat).item()
 batches = crops(photos(), generator=state.generator)
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
-face = cat[:, :, 40:200, 100:324]
+eyes = cat[:, :, 80:144, 140:352]
 panel = classroom.TrainingPanel("训练", "Training", 35, {
-    "psnr": ("峰值信噪比（dB）", "PSNR (dB)"), "perplexity": ("困惑度", "perplexity")}, caption=("没见过的猫", "the unseen cat"))
+    "psnr": ("峰值信噪比（dB）", "PSNR (dB)")}, caption=("没见过的猫", "the unseen cat"))
 
 
 def look():
     """What the exam's face looks like now. 考题现在的样子。"""
-    return learner.idxBl_to_img(learner.img_to_idxBl(face), size=face.shape[2:])[0]
+    return learner.idxBl_to_img(learner.img_to_idxBl(eyes), size=eyes.shape[2:])[0]
 
 
 def training():
@@ -315,10 +315,9 @@ classroom.say("\n".join(f"{zh}：{size:.0f} 字节，{8 * size / tokens.numel():
                         for _, en, size in rows) + f"\nThe probabilities ask for {ideal.sum() / 8:.0f} bytes; the other {len(data) - ideal.sum() / 8:.0f} are the head of the file"
               f"\nnot counted: decoder, codebook and small network, {part} kB"
               f"\nThe model that you have just trained writes her in {len(own_data)} bytes, {own_psnr:.1f} dB")
-figure = lesson.draw_bits(cat[0], ideal)[0].figure
-classroom.show(figure, "左：猫。右：每个 token 花的比特，越亮越多；眼睛、胡须、毛的纹理亮，身后模糊的一片暗。",
-               "Left: the cat. Right: the bits each token costs, brighter for more: eyes, whiskers and the fur's texture are bright, the "
-               "blurred background is dark.")
+classroom.show(lesson.draw_bits(ideal).figure, "猫的每个 token 花的比特，越亮越多；眼睛的轮廓、毛的纹理亮，身后模糊的一片暗。",
+               "The bits that each token of the cat costs, brighter for more: the outlines of her eyes and the texture of the fur are "
+               "bright, the blurred background is dark.")
 guess_bits.reveal(round(8 * len(data) / tokens.numel(), 1), because=(
     f"按频率写，平均 {entropy:.1f} 比特；看着邻居写，再省 {1 - len(data) / (tokens.numel() * entropy / 8):.0%}。",
     f"By frequency it is {entropy:.1f} bits on average; looking at the neighbours saves another "
@@ -390,10 +389,11 @@ sizes = [2**power for power in range(4, 13)]
 curves = {"λ = 0.012 … 0: 文件 files": ours, "K: 按频率 by frequency": lesson.codebook_curve(model, cat, vectors, sizes)}
 for kind, qualities in (("JPEG", range(4, 44, 5)), ("WEBP", range(1, 44, 6)), ("AVIF", range(20, 50, 5))):
     curves[kind] = lesson.file_curve(cat[0], kind, qualities)
+curves["你练的 yours"] = [lesson.Point(0, 8 * len(own_data) / (300 * 448), own_psnr)]
 figure = lesson.draw_rates(curves, named=list(curves)[1:2]).figure
-classroom.show(figure, "五条上升的曲线，比特对分贝。AVIF 在最上面；我们的文件和 WebP 在它下面，彼此靠近；JPEG 低得多，只缩小码本的那条和它差不多。",
-               "Five rising curves, bits against decibels. AVIF on top; our files and WebP below it, close together; JPEG much lower, "
-               "and about as low the smaller codebooks.")
+classroom.show(figure, "五条上升的曲线和一颗星，比特对分贝。AVIF 在最上面；我们的文件和 WebP 在它下面，彼此靠近；JPEG 低得多，只缩小码本的那条和它差不多。星是刚才练的模型。",
+               "Five rising curves and a star, bits against decibels. AVIF on top; our files and WebP below it, close together; JPEG much "
+               "lower, and about as low the smaller codebooks. The star is the model just trained.")
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 guess_jpeg.hold()
@@ -430,7 +430,7 @@ def at(thousandths):
     again = decompress(model, data)
     rate, decibels = lesson.judge(cat[0], again[0], data)
     rival = max((point for point in jpeg if point.rate <= rate), default=jpeg[0], key=lambda point: point.psnr)
-    return [cat[0, :, 40:200, 100:324], again[0, :, 40:200, 100:324]], {
+    return [picture[0, :, 80:144, 140:352] for picture in (cat, again)], {
         ("字节", "bytes"): len(data), ("比特/像素", "bits per pixel"): round(rate, 3),
         ("峰值信噪比（dB）", "PSNR (dB)"): f"{decibels:.1f}", ("同样字节的 JPEG", "JPEG at these bytes"): f"{rival.psnr:.1f}"}
 
@@ -438,8 +438,8 @@ def at(thousandths):
 classroom.PictureExplorer(
     at, sliders=[classroom.Slider("thousandths", "λ × 1000", "λ × 1000", 0, 20, 1, 4)],
     pictures=[("原图", "original"), ("从文件画回", "from the file")],
-    alt_zh="左边是猫脸，右边是从文件画回的猫脸；λ 越大，文件越小，毛发越平。",
-    alt_en="Left the cat's face, right the face drawn from the file; the larger λ, the smaller the file and the flatter the fur.")
+    alt_zh="左边是猫的眼睛，右边是从文件画回的；λ 越大，文件越小，毛发越平。",
+    alt_en="Left the cat's eyes, right the same drawn from the file; the larger λ, the smaller the file and the flatter the fur.")
 
 # %% [markdown]
 # <div lang="zh">
@@ -482,7 +482,8 @@ guess_mix
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 guess_mix.hold()
-astronaut = photos()["astronaut"][None, :, 20:180, 100:324].to(device)
+face = cat[:, :, 64:144, 100:260]
+astronaut = photos()["astronaut"][None, :, 46:126, 144:304].to(device)
 
 
 def mixed(percent):
@@ -556,10 +557,11 @@ for name, picture in {("猫", "cat"): cat, **strangers}.items():
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 guess_worst.hold()
-figure = lesson.draw_strangers(strangers, {name: result[0] for name, result in results.items()})[0].figure
-classroom.show(figure, "上排原图的一角，下排从文件画回的：切片和视网膜几乎一样，印刷的字笔画发虚，棋盘变成一片灰，噪声变成另一种斑点。",
+seen = {name: picture for name, picture in strangers.items() if name[1] != "noise"}  # 噪声见第 0 课 noise: lesson 0
+figure = lesson.draw_strangers(seen, {name: result[0] for name, result in results.items()})[0].figure
+classroom.show(figure, "上排原图的一角，下排从文件画回的：切片和视网膜几乎一样，印刷的字笔画发虚，棋盘变成一片灰。",
                "Above, parts of the originals; below, drawn from the files: tissue and retina nearly alike, print with blurred strokes, "
-               "the chessboard a plain grey, the noise specks of another kind.")
+               "the chessboard a plain grey.")
 lines = []
 for name, (_, rate, decibels) in results.items():
     curve = lesson.file_curve({("猫", "cat"): cat, **strangers}[name][0], "JPEG", range(1, 96, 2))
@@ -783,14 +785,13 @@ classroom.say(f"猫，边数边写：{counted:.3f} 比特/像素；按频率：{
 # %% [markdown]
 # <div lang="zh">
 #
-# 在猫身上，边数边写比按频率写还费：512 × 512 的表有 262 144 格，八千多个 token 填不满，大多数格子还是 1。第 4 节的小网络是事先学好的，相像的邻居共用经验。
+# 在猫身上，边数边写比按频率写还费：八千多个 token 填不满 512 × 512 的表，大多数格子还是 1。第 4 节的小网络事先学过，相像的邻居共用经验。
 #
 # </div>
 # <div lang="en">
 #
-# On the cat, counting costs more than writing by frequency: the table of 512 × 512 has 262 144 places, some eight thousand tokens do
-# not fill it, and most counts are still 1. The small network of section 4 learnt beforehand, and similar neighbours share what it
-# knows.
+# On the cat, counting costs more than writing by frequency: some eight thousand tokens do not fill a table of 512 × 512, and most
+# counts are still 1. The small network of section 4 learnt beforehand, and similar neighbours share what it knows.
 #
 # </div>
 #
@@ -834,7 +835,7 @@ classroom.say(f"猫，边数边写：{counted:.3f} 比特/像素；按频率：{
 # - 把概率变成字节：Bamler（2022），arXiv 2201.01741，`constriction` 的作者讲熵编码。
 # - 为什么画得柔和：Esser 等（2021），VQGAN，arXiv 2012.09841，感知损失和对抗损失。
 # - 感受野：Araujo 等（2019），doi 10.23915/distill.00021，练习一的公式；Luo 等（2016），arXiv 1701.04128，看得多不等于看得重。
-# - 不同之处：步幅 4，七张训练照片，一分钟；码率没有进损失。照片来自 scikit-image 和 scikit-learn。
+# - 不同之处：步幅 4，七张训练照片，几分钟；码率没有进损失。照片来自 scikit-image 和 scikit-learn。
 #
 # **接下来：** 第 6 课把一张图由粗到细写成几个尺度的 token。
 #
@@ -851,7 +852,7 @@ classroom.say(f"猫，边数边写：{counted:.3f} 比特/像素；按频率：{
 # - Why it is soft: Esser et al. (2021), VQGAN, arXiv 2012.09841, perceptual and adversarial losses.
 # - Receptive fields: Araujo et al. (2019), doi 10.23915/distill.00021, the formula of exercise 1; Luo et al. (2016), arXiv 1701.04128,
 #   seeing far is not seeing much.
-# - How this differs: stride 4, seven training photographs, one minute, no rate in the loss. Photographs from scikit-image and
+# - How this differs: stride 4, seven training photographs, a few minutes, no rate in the loss. Photographs from scikit-image and
 #   scikit-learn.
 #
 # **Next:** lesson 6 writes a picture as tokens of several scales, coarse to fine.

@@ -7,9 +7,9 @@ from vqlab.classroom.language import Text
 from vqlab.vqvae import SimpleVQVAE
 
 WAYS: dict[str, Text] = {
-    "before": ("先混 z_e，再量化", "mix z_e, then quantize"),
-    "after": ("先量化，再混 z_q", "quantize, then mix z_q"),
-    "numbers": ("混编号", "mix the numbers"),
+    "before": ("量化前混", "mix before"),
+    "after": ("量化后混", "mix after"),
+    "numbers": ("混编号", "mix numbers"),
 }
 
 

@@ -176,13 +176,12 @@ class OwnPhotograph(LessonWidget):
         self.show((name, name), picture, self.at, request)
 
     def figure(self) -> Figure:
-        """Draw the picture, what our file gives, and the JPEG of the same size."""
+        """Draw what our file gives, and the JPEG of the same size."""
         coded = self.coded
-        images, titles = [self.photo[0], coded.again.clamp(-1, 1)], [
-            "原图 original", f"我们 ours\n{len(coded.data)} B, {coded.psnr:.1f} dB"]
+        images, titles = [coded.again.clamp(-1, 1)], [f"我们 ours\n{len(coded.data)} B, {coded.psnr:.1f} dB"]
         if coded.same_bytes:
             images.append(self.jpeg())
             titles.append(f"JPEG\n{self._jpeg(coded.same_bytes)[0]} B, {coded.same_bytes.psnr:.1f} dB")
-        fig = Figure(figsize=(4.8, 1.6))
+        fig = Figure(figsize=(3.4, 1.5))
         draw_images(images, titles, fig.subplots(1, len(images)))
         return fig

@@ -141,15 +141,14 @@ class TokenPainter(LessonWidget):
                 "milliseconds": 0 if start is None else 1000 * (time.perf_counter() - start)}
 
     def figure(self) -> Figure:
-        """Draw the picture, its tokens, and the palette."""
+        """Draw the token map and the palette."""
         painting = self.painting
         patches = np.frombuffer(self.patches, np.uint8).reshape(-1, STRIDE, STRIDE, 3)
         colours = patches.mean(axis=(1, 2)).round().astype(np.uint8)
-        fig = Figure(figsize=(5, 1.6))
-        axes = fig.subplots(1, 3)
-        draw_images([to_uint8(painting.picture), colours[painting.tokens.numpy()],
-                     sheet(patches[self.setup["order"]])],
-                    ["照片 picture", "token 图 token map", "调色板 palette"], axes)
+        fig = Figure(figsize=(4, 1.5))
+        axes = fig.subplots(1, 2)
+        draw_images([colours[painting.tokens.numpy()], sheet(patches[self.setup["order"]])],
+                    ["token 图 token map", "调色板 palette"], axes)
         return fig
 
 

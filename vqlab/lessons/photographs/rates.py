@@ -11,7 +11,6 @@ from matplotlib.axes import Axes
 from PIL import Image, features
 from torch import Tensor
 
-from vqlab.classroom.figures import draw_images
 from vqlab.codebook import kmeans, nearest_code
 from vqlab.data import load_photo, to_uint8
 from vqlab.metrics import perplexity, psnr
@@ -20,7 +19,7 @@ from vqlab.vqvae import SimpleVQVAE
 SAVING = {  # format -> what makes Pillow's encoder take its time
     "JPEG": {"optimize": True}, "WEBP": {"method": 6}, "AVIF": {"speed": 4},
 }
-STYLES = (("o", "-"), ("s", "--"), ("^", "-."), ("D", ":"), ("v", "-"))  # beside the colour
+STYLES = (("o", "-"), ("s", "--"), ("^", "-."), ("D", ":"), ("v", "-"), ("*", ""))  # beside the colour
 
 
 class Point(NamedTuple):
@@ -99,26 +98,25 @@ def lead(curve: Sequence[Point], reference: Sequence[Point], rates: Iterable[flo
 def draw_rates(curves: Mapping[str, Sequence[Point]], ax: Axes | None = None, *,
                named: Sequence[str] = ()) -> Axes:
     """Draw each curve, rate against dB; beside the points of those in ``named`` stands their setting."""
-    ax = ax or plt.subplots(figsize=(7.2, 3.6))[1]
+    ax = ax or plt.subplots(figsize=(5.2, 2.6))[1]
     for (label, points), (marker, line) in zip(curves.items(), STYLES, strict=False):
         if not points:
             continue
         _, rates, decibels = zip(*points, strict=True)
-        ax.plot(rates, decibels, marker=marker, linestyle=line, markersize=5, label=label)
+        ax.plot(rates, decibels, marker=marker, linestyle=line, markersize=5 if line else 12, label=label)
         for point in points if label in named else ():
             ax.annotate(f"{point.setting:g}", (point.rate, point.psnr), xytext=(4, -10), textcoords="offset points",
                         fontsize=8)
     ax.set(xlabel="码率（比特/像素） rate (bits per pixel)", ylabel="峰值信噪比 PSNR (dB)")
-    ax.legend(fontsize=10, loc="lower right")
+    ax.legend(fontsize=9, loc="lower right")
     return ax
 
 
-def draw_bits(picture: Tensor, costs: Tensor, axes: Sequence[Axes] | None = None) -> list[Axes]:
-    """Draw a picture (C, H, W) and beside it what each of its tokens (H/4, W/4) costs, in bits, with their mean."""
-    axes = plt.subplots(1, 2, figsize=(5.6, 2.1))[1] if axes is None else axes
-    draw_images([picture], ["原图 original"], axes[:1])
-    image = axes[1].imshow(costs.cpu().numpy(), cmap="gray", vmin=0)
-    axes[1].set_title(f"比特/token bits a token: {costs.mean():.1f}")
-    axes[1].set_axis_off()
-    axes[1].figure.colorbar(image, ax=axes[1])
-    return list(axes)
+def draw_bits(costs: Tensor, ax: Axes | None = None) -> Axes:
+    """Draw what each token of a map (H/4, W/4) costs, in bits, with their mean."""
+    ax = ax or plt.subplots(figsize=(2.6, 1.4))[1]
+    image = ax.imshow(costs.cpu().numpy(), cmap="gray", vmin=0)
+    ax.set_title(f"比特/token bits a token: {costs.mean():.1f}", fontsize=10)
+    ax.set_axis_off()
+    ax.figure.colorbar(image, ax=ax)
+    return ax

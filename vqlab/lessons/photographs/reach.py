@@ -83,7 +83,7 @@ def draw_reach(picture: Tensor, row: int, column: int, sees: Tensor, reaches: Te
         reaches: (H, W), from `reached`.
         axes: three.
     """
-    axes = plt.subplots(1, 3, figsize=(7.4, 2.7))[1] if axes is None else axes
+    axes = plt.subplots(1, 3, figsize=(4.8, 1.9))[1] if axes is None else axes
     draw_images([picture], ["一个 token one token"], axes[:1])
     for ax, weights, colour, title in zip(axes[1:], (sees, reaches), ("z_e", "codes"),
                                           ("看到 sees", "画到 draws"), strict=True):

@@ -51,9 +51,10 @@ def draw_strangers(pictures: Mapping[Text, Tensor], again: Mapping[Text, Tensor]
         axes: two rows, of as many as there are pictures.
     """
     if axes is None:
-        axes = plt.subplots(2, len(pictures), figsize=(1.3 * len(pictures), 2.2), squeeze=False)[1]
-    corner = (slice(None), slice(40, 104), slice(100, 196))
-    draw_images([picture[0][corner] for picture in pictures.values()], [" ".join(name) for name in pictures], axes[0])
+        axes = plt.subplots(2, len(pictures), figsize=(len(pictures), 1.7), squeeze=False)[1]
+    corner = (slice(None), slice(40, 88), slice(100, 172))
+    names = ["\n".join(name) for name in pictures]
+    draw_images([picture[0][corner] for picture in pictures.values()], names, axes[0])
     draw_images([again[name][0][corner] for name in pictures],
                 [f"{psnr(again[name], picture).item():.1f} dB" for name, picture in pictures.items()], axes[1])
     return [*axes[0], *axes[1]]
