@@ -411,12 +411,12 @@ assert gap > 0
 # %% [markdown]
 # <div lang="zh">
 #
-# 拖动 λ。哪里先变？
+# 拖动 λ。编码器换掉了哪些 token？
 #
 # </div>
 # <div lang="en">
 #
-# Drag λ. Where does the picture change first?
+# Drag λ. Which tokens does the encoder give up?
 #
 # </div>
 
@@ -441,18 +441,25 @@ classroom.PictureExplorer(
     alt_zh="左边是猫的眼睛，右边是从文件画回的；λ 越大，文件越小，毛发越平。",
     alt_en="Left the cat's eyes, right the same drawn from the file; the larger λ, the smaller the file and the flatter the fur.")
 
+# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+swapped = tokens_of(model, cat, rate_weight=0.004) != tokens
+dear, others = ideal[swapped].mean().item(), ideal[~swapped].mean().item()
+classroom.say(f"λ = 0.004：换掉 {swapped.float().mean():.0%} 的 token；它们原来平均 {dear:.1f} 比特，其余的 {others:.1f} 比特",
+              f"λ = 0.004: {swapped.float().mean():.0%} of the tokens are swapped; those cost {dear:.1f} bits on average, the others {others:.1f}")
+assert dear > others
+
 # %% [markdown]
 # <div lang="zh">
 #
-# **要点：** 最近的码字不是最便宜的。λ 让编码器在差不多近的码字里选常见的那个：先丢的是平滑处细小的差别。解码器一点没变，不知道有 λ 这回事。
+# **要点：** 最近的码字不是最便宜的。λ 让编码器在差不多近的码字里选邻居料得到的那个；先换掉的是出人意料的 token，它们最贵。解码器一点没变，不知道有 λ 这回事。
 #
 # AVIF 还在前面，它有几十年视频编码的积累。我们的码率没有进训练的损失；端到端学习的编解码器（Ballé 等，2017）把码率和失真一起训练。
 #
 # </div>
 # <div lang="en">
 #
-# **Takeaway:** the nearest code is not the cheapest. λ makes the encoder take the more frequent one among codes that are about as
-# near: small differences in smooth places go first. The decoder is the same and knows nothing of λ.
+# **Takeaway:** the nearest code is not the cheapest. Among codes that are about as near, λ makes the encoder take the one that the
+# neighbours lead one to expect; surprising tokens, the dearest, go first. The decoder is the same and knows nothing of λ.
 #
 # AVIF, with decades of video coding behind it, is still ahead. The rate is not in our training loss; learnt codecs proper (Ballé et
 # al., 2017) train rate and distortion together.
