@@ -90,14 +90,13 @@ export function sharpContext(canvas) {
 }
 
 /**
- * Raw RGB bytes onto a canvas, one canvas pixel a pixel; CSS makes it larger.
- * @param {HTMLCanvasElement} canvas
+ * Raw RGB bytes as an image.
  * @param {DataView} view
  * @param {number} start the first byte
  * @param {number} width in pixels
  * @param {number} height in pixels
  */
-export function drawPixels(canvas, view, start, width, height) {
+export function imageOf(view, start, width, height) {
   const rgb = new Uint8Array(view.buffer, view.byteOffset + start, width * height * 3);
   const image = new ImageData(width, height);
   for (let from = 0, to = 0; from < rgb.length; from += 3, to += 4) {
@@ -106,6 +105,19 @@ export function drawPixels(canvas, view, start, width, height) {
     image.data[to + 2] = rgb[from + 2];
     image.data[to + 3] = 255;
   }
+  return image;
+}
+
+/**
+ * Raw RGB bytes onto a canvas, one canvas pixel a pixel; CSS makes it larger.
+ * @param {HTMLCanvasElement} canvas
+ * @param {DataView} view
+ * @param {number} start the first byte
+ * @param {number} width in pixels
+ * @param {number} height in pixels
+ */
+export function drawPixels(canvas, view, start, width, height) {
+  const image = imageOf(view, start, width, height);
   resize(canvas, width, height);
   canvas.getContext("2d").putImageData(image, 0, 0);
 }

@@ -120,7 +120,7 @@ def picture_html(picture: bytes, alt: str) -> str:
         palette = image.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
         palette.save(out := BytesIO(), "PNG", optimize=True)
         picture = min(picture, out.getvalue(), key=len)
-    image.save(out := BytesIO(), "JPEG", quality=70, optimize=True)
+    image.save(out := BytesIO(), "JPEG", quality=60, optimize=True)
     if 1.3 * out.tell() < len(picture):
         kind, picture = "jpeg", out.getvalue()
     return f'<img alt="{escape(alt)}" src="data:image/{kind};base64,{b64encode(picture).decode()}">'
