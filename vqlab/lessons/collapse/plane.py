@@ -68,7 +68,7 @@ def draw_codes(plane: CodesPlane, ax: Axes | None = None, **legend: Any) -> Axes
     Codes beyond the edge are drawn on it. The legend says how many tokens were counted; ``legend`` are settings of
     `Axes.legend` for another place or size.
     """
-    ax = plt.subplots(figsize=(3.4, 3.4))[1] if ax is None else ax
+    ax = plt.subplots(figsize=(3.1, 3.1))[1] if ax is None else ax
     codes = plane.codes.clamp(-SPAN, SPAN)
     ax.plot(*plane.z_e.clamp(-SPAN, SPAN).T, ".", color=COLOURS["z_e"], markersize=3, alpha=0.6, label="z_e")
     ax.plot(*codes[~plane.used].T, "x", color=COLOURS["dead"], markersize=5,
@@ -114,7 +114,7 @@ class CollapsePanel(TrainingPanel):
     def figure(self) -> Figure:
         """As a `TrainingPanel`'s, a little smaller: a plane of many dots takes room in the saved lesson."""
         fig = super().figure()
-        fig.set_size_inches(6.8, 2.4)
+        fig.set_size_inches(6.5, 2.3)
         return fig
 
     def watch_codes(self, model: SimpleVQVAE, records: Iterable[Record], x: str = "seconds") -> Iterator[Record]:
