@@ -306,7 +306,7 @@ own_data = compress(learner, cat)
 own_psnr = psnr(decompress(learner, own_data), cat).item()
 rows = (("一律 9 比特", "all 9 bits", plain), ("按频率写（表不计）", "by frequency (table not counted)", tokens.numel() * entropy / 8),
         ("看着邻居写：文件", "by neighbours: the file", len(data)))
-part = sum(value.numel() for name, value in model.state_dict().items() if not name.startswith("encoder")) * 4 // 1000
+part = sum(p.numel() for each in (model.decoder, model.quantize, model.context) for p in each.parameters()) * 4 // 1000
 classroom.say("\n".join(f"{zh}：{size:.0f} 字节，{8 * size / tokens.numel():.2f} 比特/token，{size / 16800:.3f} 比特/像素"
                         for zh, _, size in rows) + f"\n概率说要 {ideal.sum() / 8:.0f} 字节，多出的 {len(data) - ideal.sum() / 8:.0f} 字节是文件的开头"
               f"\n没数的：解码器、码本和小网络，{part} kB"
@@ -515,7 +515,7 @@ guess_mix.reveal(2, because=(
     f"编号只是名字，相邻的编号不是相邻的码字：{numbers:.1f} dB（与两张照片的平均比）。码字之间可以取平均，编号之间不可以。",
     f"A number is only a name, and neighbouring numbers are no neighbouring codes: {numbers:.1f} dB (against the mean of the two "
     "photographs). Codes can be averaged, numbers cannot."))
-assert min(before_, after_) > numbers + 8
+assert after_ > before_ > numbers + 8
 
 # %% [markdown]
 # <div lang="zh">
