@@ -33,6 +33,7 @@ from vqlab import (
 from vqlab.bundle import PATH
 from vqlab.codec import correct_colours, fit_colours
 from vqlab.codec.__main__ import main
+from vqlab.context import bits_of
 
 HEADER = 16 + 12  # bytes
 
@@ -83,7 +84,7 @@ def test_a_picture_of_any_size_comes_back_as_its_tokens_draw_it(height, width, c
     drawn = drawn[:, :, :height, :width]
     assert back.shape == image.shape
     assert torch.equal(decompress(model, pack(model, tokens, size)), drawn)  # no correction
-    assert (back - image).square().mean() <= (drawn - image).square().mean() + 1e-4
+    assert (back - image).square().mean() <= (drawn - image).square().mean()
 
 
 def test_colours_are_corrected_by_least_squares():
@@ -119,17 +120,23 @@ def test_a_larger_rate_weight_trades_bits_for_distance(trained):
     assert distances[0] == distances[1] < distances[2] < distances[3] < distances[4] < distances[5]
 
 
-def test_a_rate_weight_chooses_the_least_sum(trained):
-    image, rate_weight = held_out_photo()[..., :60, :60], 0.01
-    tokens = tokens_of(trained, image, rate_weight=rate_weight)
+def test_the_search_beats_the_nearest_codes_and_one_that_does_not_look_ahead(trained):
+    image, rate_weight = held_out_photo()[..., :120, :160], 0.02
     squares = torch.cdist(trained.encoder(image)[0].flatten(1).T, trained.quantize.embedding.weight).square()
-    for place in range(0, tokens.numel(), 7):  # another code there, all earlier ones as they are
-        sums = []
-        for code in range(64):
-            other = tokens.clone()
-            other.view(-1)[place] = code
-            sums.append(squares[place, code].item() + rate_weight * bits(trained, other).view(-1)[place].item())
-        assert sums[tokens.view(-1)[place]] < min(sums) + 1e-5
+    context = trained.context.integer()
+    margined = context.blank(30, 40)
+    number = context.blank(30, 40)
+    context.inside(number)[:] = np.arange(1200).reshape(30, 40)
+    for places, frequencies in context.wave(margined):
+        here = squares[number.ravel()[places]].detach().numpy()
+        margined.ravel()[places] = (here + rate_weight * bits_of(frequencies)).argmin(axis=1)
+    greedy = torch.from_numpy(context.inside(margined).copy())
+
+    def cost(tokens):
+        distance = squares.gather(1, tokens.view(-1, 1)).sum()
+        return (distance + rate_weight * bits(trained, tokens).sum()).item()
+    found = cost(tokens_of(trained, image, rate_weight=rate_weight))
+    assert found < 0.99 * min(cost(greedy), cost(tokens_of(trained, image)))
 
 
 def test_a_rate_weight_wants_distances():

@@ -4,6 +4,7 @@ An image walks through the files in this order::
 
     data -> vqvae.Encoder -> codebook, quantizer or multiscale -> tokens -> vqvae.Decoder
     class -> var.VAR -> tokens -> vqvae.Decoder
+    tokens <-> codec.pack, codec.unpack <-> a file, as short as context.TokenContext guesses well
 
 Shape legend, used in every comment and docstring:
 

@@ -113,6 +113,17 @@ class IntegerContext:
         """A map of no tokens yet with a margin: (UP + height, LEFT + width + RIGHT) int64, all outside."""
         return np.full((UP + height, LEFT + width + RIGHT), self.num_embeddings)
 
+    def margined(self, tokens: Tensor) -> np.ndarray:
+        """(h, w) int64 tokens -> the same with a margin, (UP + h, LEFT + w + RIGHT)."""
+        margined = self.blank(*tokens.shape)
+        self.inside(margined)[:] = tokens.cpu().numpy()
+        return margined
+
+    @staticmethod
+    def inside(margined: np.ndarray) -> np.ndarray:
+        """(UP + h, LEFT + w + RIGHT) -> a view of it without the margin, (h, w)."""
+        return margined[UP:, LEFT:-RIGHT]
+
     def wave(self, margined: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Run over a map diagonal by diagonal. What is yielded depends on earlier diagonals alone, so a reader may
         write each one's tokens only once it has their frequencies.
@@ -127,8 +138,8 @@ class IntegerContext:
             numbers of at least 1 that are as their probabilities; float64.
         """
         tokens, stride = margined.ravel(), margined.shape[1]
-        height, width = margined.shape[0] - UP, stride - LEFT - RIGHT
-        offsets = np.array([right - up * stride for up, right in NEIGHBOURS])
+        height, width = self.inside(margined).shape
+        offsets = neighbour_offsets(stride)
         came = np.full(self.num_embeddings, SHARE)  # how often each code came so far, and once more; times SHARE
         expected = came.copy()  # and how often it should have
         for diagonal in range(2 * height + width - 2):
@@ -153,6 +164,16 @@ def frequencies(logits: np.ndarray) -> np.ndarray:
     """(n, K) bits in multiples of ONE⁻² -> (n, K) whole numbers from 1 to 2²⁰ that are as the probabilities."""
     steps = (logits.max(axis=1, keepdims=True) - logits) * (64 / ONE**2)  # exact: times a power of two
     return POWERS[np.minimum(steps, len(POWERS) - 1).astype(np.int64)]
+
+
+def bits_of(frequencies: np.ndarray) -> np.ndarray:
+    """(n, K) frequencies -> (n, K): what each code costs, −log₂ p."""
+    return np.log2(frequencies.sum(axis=1, keepdims=True)) - np.log2(frequencies)
+
+
+def neighbour_offsets(stride: int) -> np.ndarray:
+    """(12,) from a token's place to its neighbours', in a flattened map of rows of `stride` places."""
+    return np.array([right - up * stride for up, right in NEIGHBOURS])
 
 
 def _whole(weights: Tensor) -> np.ndarray:

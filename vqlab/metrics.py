@@ -64,7 +64,7 @@ def bits_per_pixel(num_tokens: int, num_embeddings: int, height: int, width: int
         Bits per pixel.
 
     Example:
-        512 words, one for every 4 × 4 pixels: 9 bits / 16 pixels.
+        512 different tokens, one for every 4 × 4 pixels: 9 bits / 16 pixels.
 
         >>> from vqlab import bits_per_pixel
         >>> bits_per_pixel(num_tokens=256, num_embeddings=512, height=64, width=64)

@@ -176,7 +176,7 @@ class MultiScaleQuantizer(nn.Module):
             if self.entropy_weight:
                 loss = loss + self.entropy_weight * self.embedding.entropy_loss(torch.cat(vectors))
             if self.training:
-                self.embedding.observe(torch.cat(vectors).detach(), torch.cat([words.flatten() for words in indices]))
+                self.embedding.observe(torch.cat(vectors).detach(), torch.cat([each.flatten() for each in indices]))
             quantized = ESTIMATORS[self.estimator](target, f_hat).to(f.dtype).contiguous()
             return Quantized(quantized, loss, indices)
 

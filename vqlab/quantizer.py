@@ -179,7 +179,9 @@ class EMAVectorQuantizer(VectorQuantizer2):
     """`VectorQuantizer2` whose codes are moving averages: the default recipe against codebook collapse.
     码字用滑动平均更新的量化器：防止码本坍缩的默认做法。
 
-    The loss is the commitment term alone. K-means start and restart of dead codes are on.
+    The loss is the commitment term alone. K-means start and restart of dead codes are on; dead is a code with less
+    than a fifth of the uniform share. The higher that bound, the more codes are in use, where vectors are many; but
+    the rare vectors, which cost the most error, lose theirs (`tests/bench/ablation.py`).
 
     Args:
         num_embeddings: K.
@@ -196,7 +198,7 @@ class EMAVectorQuantizer(VectorQuantizer2):
                  codebook: EMACodebook | None = None, estimator: str = "straight_through",
                  entropy_weight: float = 0.0):
         if codebook is None:
-            codebook = EMACodebook(num_embeddings, embedding_dim, kmeans_start=True, restart_below=0.1)
+            codebook = EMACodebook(num_embeddings, embedding_dim, kmeans_start=True, restart_below=0.2)
         super().__init__(num_embeddings, embedding_dim, commitment_weight, codebook=codebook, estimator=estimator,
                          entropy_weight=entropy_weight)
 

@@ -3,7 +3,7 @@
 #
 # <div lang="zh">
 #
-# **问题：** 每 4 × 4 个像素只许写一个 token（词元：一个编号），而编号一共只有 512 种。照片还认得出来吗？
+# **问题：** 每 4 × 4 个像素只许写一个 token（**词元**：一个离散的符号，这里就是一个编号），而编号一共只有 512 种。照片还认得出来吗？
 #
 # **大约 12 分钟，你会：**
 #
@@ -16,7 +16,7 @@
 # </div>
 # <div lang="en">
 #
-# **Question:** every 4 × 4 pixels may be written as a single token, a number, and there are only 512 different ones. Can
+# **Question:** every 4 × 4 pixels may be written as a single **token**, a discrete symbol, here a number, and there are only 512 different ones. Can
 # you still recognise the photograph?
 #
 # **In about 12 minutes you will:**
@@ -36,12 +36,12 @@
 #
 # 句子是一串离散的符号，语言模型一个接一个地预测它们。照片不是。如果能把照片也写成一串 token，那么会写句子的模型就会画画：
 #
-# - **VQ-VAE**（2017）：用码本里最近的向量代替编码器的输出，token 就是它的编号；
+# - **VQ-VAE**（2017）：**编码器**（把图像变成特征向量的网络）给出的向量，换成**码本**（K 个向量组成的表）里最近的一个，token 就是它的编号；
 # - **VQGAN**（2020）：训练时再加感知损失和对抗损失，一张图 256 个 token 也画得清楚；
 # - **DALL·E**（2021）：把文字和 1024 个图像 token 接成一串，用一个 Transformer 预测；
 # - **VAR**（2024）：不再一个一个地写，而是一个尺度一个尺度地写，由粗到细（第 6 课）。
 #
-# 它们都有这一课的三步：编码、换成码字、解码（只有 DALL·E 不按距离选码字）。
+# 它们都有这一课的三步：编码、换成**码字**（码本的一行）、解码（只有 DALL·E 不按距离选码字）。
 #
 # </div>
 # <div lang="en">
@@ -49,12 +49,13 @@
 # A sentence is a string of discrete symbols, and language models predict them one after another. A photograph is not. But if
 # it can be written as tokens, a model that writes sentences can paint:
 #
-# - **VQ-VAE** (2017): the nearest vector of a codebook replaces what the encoder gives; its number is the token;
+# - **VQ-VAE** (2017): an **encoder**, a network, turns the image into vectors; each is replaced by the nearest in a **codebook**,
+#   a table of K vectors, and its number is the token;
 # - **VQGAN** (2020): trained with a perceptual and an adversarial loss as well, 256 tokens make a sharp picture;
 # - **DALL·E** (2021): text and 1024 image tokens in one sequence, predicted by one transformer;
 # - **VAR** (2024): no longer token by token but scale by scale, from coarse to fine (lesson 6).
 #
-# All of them have the three steps of this lesson: encode, replace by codes, decode (DALL·E alone does not choose its codes by
+# All of them have the three steps of this lesson: encode, replace by codes (**code vectors**, the rows of the codebook), decode (DALL·E alone does not choose its codes by
 # distance).
 #
 # </div>
@@ -134,18 +135,19 @@ guess_bits.reveal(2, because=("16 个像素分一个 token 的 9 比特。", "Si
 #
 # <div lang="zh">
 #
-# *3 分钟。* 一张图按这个顺序走：**编码器**把每 4 × 4 个像素变成一个 8 维向量 $z_e$ → **量化器**把它换成**码本**里最近的**码字** $z_q$，码字的编号就是 token → **解码器**把码字变回像素。下面画的就是它，写着每一步的形状（通道数 × 高 × 宽）。三部分从随机开始，一起学，教材是另外七张照片的随机小块。
+# *3 分钟。* 一张图按这个顺序走：**编码器**把每 4 × 4 个像素变成一个 8 维向量 $z_e$ → **量化器**把它换成**码本**里最近的**码字** $z_q$，码字的编号就是 token（连续的值换成有限个值之一，叫**量化**；整个向量一起换，叫**向量量化**）→ **解码器**把码字变回像素。下面画的就是它，写着每一步的形状（通道数 × 高 × 宽）。三部分从随机开始，一起学，教材是另外七张照片的随机小块。
 #
 # 按下面的**停止**，随时可以结束，学到的都会留下。曲线有两条：
 #
 # - **峰值信噪比（PSNR）**用分贝数误差：每少一半的均方误差，约多 3 dB。
-# - **困惑度**是“实际用上了多少种 token”：512 种用得一样多时是 512，只用一种时是 1。
+# - **困惑度**是“实际用上了多少种 token”，也就是相当于均匀使用了几种：512 种用得一样多时是 512，只用一种时是 1。
 #
 # </div>
 # <div lang="en">
 #
 # *3 minutes.* A picture walks through in this order: the **encoder** turns each 4 × 4 pixels into a vector $z_e$ of 8
 # numbers → the **quantizer** swaps it for the nearest **code** $z_q$ in the **codebook**, and the code's number is the token
+# (one of finitely many values for a continuous one is **quantization**; of whole vectors, **vector quantization**)
 # → the **decoder** turns codes back into pixels. It is drawn below, with the shape after each step (channels × height ×
 # width). All three start at random and learn together, from random crops of seven other photographs.
 #
@@ -201,7 +203,7 @@ with torch.no_grad():
     z_q = codebook[indices].view(1, 40, 56, 8).permute(0, 3, 1, 2)  # (1, 8, 40, 56)
     picture = model.decoder(z_q)  # (1, 3, 160, 224)
 assert (indices == model.img_to_idxBl(face)[0][0]).float().mean() > 0.999  # 打平除外 but for ties
-assert psnr(picture, look()[None].to(device)).item() > 40  # 同一幅画 the same picture
+assert (picture - look().to(device)).abs().mean() < 0.01  # 同一幅画 the same picture
 
 # %% [markdown]
 # ## 3. 猫、token、又见猫 · Cat, tokens, cat again

@@ -3,7 +3,7 @@
 #
 # <div lang="zh">
 #
-# **问题：** 量化就是“换成最近的码字”。可是“近”有几种量法？怎样算得又快、又省、又不算错？
+# **问题：** 量化就是“换成最近的码字”。可是“近”有几种量法？怎样算得快、省内存，又不出错？
 #
 # **大约 32 分钟，再加练习 17 分钟。你会：**
 #
@@ -11,44 +11,46 @@
 # 2. 把 ‖x − e‖² 拆成三项，量出四种算法的内存和时间；
 # 3. 让舍入误差选出错误的码字，再把它修好。
 #
-# **要先会什么：** 矩阵乘法和向量的长度。**一分钟回顾：** 编码器给出向量 $x$，码本有 K 个码字 $e$，token 就是最近的码字的编号（第 0 课）。这里的码字先用 **k 均值**找：把向量分成 K 群，码字是每群的平均（第 2 课细讲）。
+# **要先会什么：** 矩阵乘法和向量的长度。**一分钟回顾：** 编码器给出向量 $x$，码本有 K 个码字 $e$，token 就是最近的码字的编号（第 0 课），也叫**索引**：码字在码本里的行号。这里的码字先用 **k 均值**找：把向量分成 K 群，码字是每群的平均（第 2 课细讲）。
 #
-# 这一课最后得到的就是下面这幅图：同一个码本，只是整体平移了 4，用 bf16（只有大约 2 位有效数字的浮点数）来算，区域就碎了。
+# 下面先画出整个模型，这一课细看中间的量化器怎样找最近的码字。再下面是这一课最后得到的图：同一个码本，只是整体平移了 4，用 bf16（只有大约 2 位有效数字的浮点数）来算，区域就碎了。
 #
 # </div>
 # <div lang="en">
 #
-# **Question:** to quantize is to take the nearest code. How many ways are there to be near, and how is it computed fast,
-# small and right?
+# **Question:** to quantize is to take the nearest code. How many ways are there to be near, and how is it computed
+# quickly, in little memory, and correctly?
 #
 # **In about 32 minutes, plus 17 for the exercises, you will:**
 #
 # 1. see Euclid, cosine and dot product choose three different codes for one query, and learn when they agree;
-# 2. take ‖x − e‖² apart into three terms, and measure memory and time of four ways;
+# 2. take ‖x − e‖² apart into three terms, and measure the memory and time of four ways to compute it;
 # 3. let rounding choose the wrong code, and repair it.
 #
 # **What you need to know:** matrix products and the length of a vector. **One-minute recap:** the encoder gives a vector $x$,
-# the codebook holds K codes $e$, and the token is the number of the nearest one (lesson 0). Our codes come from **k-means**:
+# the codebook holds K codes $e$, and the token is the number of the nearest one (lesson 0), also called its
+# **index**: the row of the codebook. Our codes come from **k-means**:
 # split the vectors into K groups and let each code be its group's mean (lesson 2 explains it).
 #
-# The lesson ends on this picture: one codebook, moved by 4; computed in bf16, a floating-point format of about 2 digits, the
-# regions fall to pieces.
+# Below, first, the whole model: this lesson is about how the quantizer in its middle finds the nearest code. Then the picture that
+# the lesson ends on: one codebook, moved by 4; computed in bf16, a floating-point format of about 2 digits, the regions fall to
+# pieces.
 #
 # </div>
-#
-# $$\underset{(3,\,H,\,W)}{x} \xrightarrow{\text{编码器 encoder}} \boxed{\underset{(D,\,H/4,\,W/4)}{\color{#E69F00}{z_e}} \xrightarrow{\text{最近的码字 nearest code}} \underset{(H/4,\,W/4)}{\text{token}}} \xrightarrow{\text{查码本 look up}} \underset{(D,\,H/4,\,W/4)}{\color{#009E73}{z_q}} \xrightarrow{\text{解码器 decoder}} \underset{(3,\,H,\,W)}{\hat x}$$
 
 # %%
 import torch
 import torch.nn.functional as F
 
-from vqlab import classroom, held_out_photo, kmeans, nearest_code, photos, psnr
+from vqlab import SimpleVQVAE, classroom, held_out_photo, kmeans, nearest_code, photos, psnr
 from vqlab.classroom import Option, Predict, Question, Quiz
 from vqlab.lessons import distances as lesson
 
 classroom.start()
 
 # %% jupyter={"source_hidden": true}
+torch.manual_seed(0)
+classroom.architecture(SimpleVQVAE(512, 8), held_out_photo(), "quantizer")
 colours = lesson.colour_plane(photos()["china"])[::100]
 classroom.show(lesson.draw_broken_regions(kmeans(colours, 7, generator=torch.Generator().manual_seed(7))),
                "颜色平面按获胜的码字涂色：左边是正确的七块区域，右边是平移 4 之后 bf16 的答案，区域破碎。",
@@ -81,7 +83,7 @@ pixels = lesson.colour_plane(china)[::100]  # every 100th pixel, (N, 2)
 pixels = pixels[pixels.norm(dim=1) > 0.01]
 codes = (kmeans(pixels, 7, 20, generator=torch.Generator().manual_seed(7)) * 100).round() / 100
 query = torch.tensor([[0.13, 0.2]])
-print(f"{codes.shape[0]} 个码字 codes × {codes.shape[1]} 个数 numbers")
+classroom.say(f"{codes.shape[0]} 个码字，每个 {codes.shape[1]} 个数", f"{codes.shape[0]} codes of {codes.shape[1]} numbers")
 
 
 # %% [markdown]
@@ -123,7 +125,7 @@ same
 # %% jupyter={"source_hidden": true}
 same.hold()
 chosen = [int(search(query, codes)) for search in (nearest_code, by_cosine, by_dot)]
-print("欧氏、余弦、点积 Euclid, cosine, dot:", chosen)
+classroom.say(f"欧氏、余弦、点积选中的码字：{chosen}", f"chosen by Euclid, cosine, dot product: {chosen}")
 same.reveal(len(set(chosen)) - 1, (
     "余弦不管长短，点积偏爱长的码字：两者量的都不是“差多少”。",
     "Cosine ignores lengths and the dot product favours long codes: neither measures how much is lost."))
@@ -135,7 +137,7 @@ same.reveal(len(set(chosen)) - 1, (
 #
 # - 欧氏的区域是多边形；
 # - 余弦的区域是从原点张开的扇形：同一色相，不论鲜艳还是灰暗；
-# - 点积的区域也是扇形，但落在其他码字的**凸包之内**的码字永远选不上：不管哪个方向，总有一个外面的码字点积更大。把一个码字拖到它们中间试试。（第 4 课的死码字是同一回事。）
+# - 点积的区域也是扇形，但落在其他码字的**凸包之内**的码字永远选不上：不管哪个方向，总有一个外面的码字点积更大。把一个码字拖到它们中间试试。（没有任何向量选中的码字，叫**死码字**；第 4 课的主角就是它。）
 #
 # </div>
 # <div lang="en">
@@ -146,7 +148,8 @@ same.reveal(len(set(chosen)) - 1, (
 # - Euclid's are polygons;
 # - the cosine's are wedges from the origin: one hue, vivid or dull alike;
 # - the dot product's are wedges too, but a code **inside the convex hull** of the others never wins: in every direction some
-#   outer code has the larger product. Drag a code in among them and see. (The dead codes of lesson 4 are the same fact.)
+#   outer code has the larger product. Drag a code in among them and see. (A code that no vector chooses is a **dead code**: lesson 4 is
+#   about them.)
 #
 # </div>
 
@@ -157,13 +160,13 @@ lesson.DistancePlane(pixels, codes, query=query[0].tolist())
 # %% [markdown]
 # <div lang="zh">
 #
-# **在整张照片上。** 现在用完整的三维颜色和 16 个码字。同一个码本，只换量法：重建会差多少？
+# **在整张照片上。** 现在用完整的三维颜色和 16 个码字。同一个码本，只换量法：**重建**（量化之后得到的图像）会差多少？
 #
 # </div>
 # <div lang="en">
 #
 # **On the whole photograph.** Now with full three-dimensional colours and 16 codes. The same codebook, another measure: how
-# much worse is the reconstruction?
+# much worse is the **reconstruction**, the image after quantizing?
 #
 # </div>
 
@@ -188,13 +191,13 @@ classroom.show(figure, "同一张寺庙照片四次：原图；欧氏量化，�
 # %% [markdown]
 # <div lang="zh">
 #
-# **要点。** 量化要的是误差最小，而误差就是欧氏距离：所以 VQ 默认用欧氏。点积和余弦是**相似度**，只有在长度不重要、或者被管住时才合适。
+# **要点。** 量化要的是误差最小，而误差就是欧氏距离：所以 VQ 默认用欧氏。点积和余弦是**相似度**，只有在长度不重要，或者已经归一化时才合适。
 #
 # </div>
 # <div lang="en">
 #
 # **In short.** Quantization wants the smallest error, and that error is the Euclidean distance: hence VQ's default. Dot
-# product and cosine are **similarities**, right where lengths do not matter or are kept in check.
+# product and cosine are **similarities**, right where lengths do not matter or have been normalised.
 #
 # </div>
 
@@ -232,7 +235,8 @@ def agreement(codebook):
 
 
 dot_agrees, cosine_agrees = agreement(gaussian)
-print(f"与欧氏一致 agree with Euclid: 点积 dot {dot_agrees} %, 余弦 cosine {cosine_agrees} %")
+classroom.say(f"与欧氏一致：点积 {dot_agrees} %，余弦 {cosine_agrees} %",
+              f"agree with Euclid: dot product {dot_agrees} %, cosine {cosine_agrees} %")
 
 # %% jupyter={"source_hidden": true}
 guess.hold()
@@ -254,7 +258,8 @@ guess.reveal(dot_agrees, ("高斯码字有长有短：点积偏爱长的，欧�
 
 # %%
 equal_dot, equal_cosine = agreement(F.normalize(gaussian))
-print(f"码字等长 codes of equal norm: 点积 dot {equal_dot} %, 余弦 cosine {equal_cosine} %")
+classroom.say(f"码字等长时，与欧氏一致：点积 {equal_dot} %，余弦 {equal_cosine} %",
+              f"codes of equal norm, agree with Euclid: dot product {equal_dot} %, cosine {equal_cosine} %")
 
 # %% [markdown]
 # <div lang="zh">
@@ -318,7 +323,8 @@ dropped.hold()
 cross = -2 * query @ codes.t()  # (1, K)
 with_codes = cross + codes.square().sum(dim=1)
 whole = with_codes + query.square().sum(dim=1, keepdim=True)
-print("逐项的赢家 winner, term by term:", [int(scores.argmin()) for scores in (cross, with_codes, whole)])
+winners = [int(scores.argmin()) for scores in (cross, with_codes, whole)]
+classroom.say(f"一项、两项、三项时的赢家：{winners}", f"winner with one, two, three terms: {winners}")
 dropped.reveal(0, ("‖x‖² 对所有码字都一样，把它们一起抬高，名次不变。少了 ‖e‖²，就变成点积了。",
                    "‖x‖² is the same for every code: all rise alike and the ranking stays. Without ‖e‖² it is the dot product."))
 
@@ -520,9 +526,10 @@ rounding
 # %%
 rounding.hold()
 x, e = torch.tensor(10000.0), torch.tensor([10000.5, 10003.0])
-print("差 difference:", (x - e).square().tolist())
-print("展开 expansion:", (x * x + e * e - 2 * x * e).tolist())
-print("2e8 附近 float32 的间隔 gap near 2e8:", torch.finfo(torch.float32).eps * 2**27)
+plain, expanded = (x - e).square().tolist(), (x * x + e * e - 2 * x * e).tolist()
+gap = torch.finfo(torch.float32).eps * 2**27
+classroom.say(f"先减再平方：{plain}\n展开式：{expanded}\n2e8 附近相邻的 float32 相差 {gap:.0f}",
+              f"difference, squared: {plain}\nexpansion: {expanded}\nneighbouring float32 numbers near 2e8 are {gap:.0f} apart")
 
 # %% jupyter={"source_hidden": true}
 rounding.hold()
@@ -546,7 +553,7 @@ rounding.reveal(2, ("x² + e² 和 2x·e 都约两亿，那里相邻的 float32 
 # %% tags=["nbval-ignore-output"]
 a, b = torch.tensor([[512695.0]]), torch.tensor([[512804.0]])
 one, many = torch.cdist(a, b)[0].item(), torch.cdist(a.repeat(26, 1), b)[0].item()
-print(f"1 行 row: {one:.0f}, 26 行 rows: {many:.0f}")
+classroom.say(f"1 行：{one:.0f}；26 行：{many:.0f}", f"1 row: {one:.0f}; 26 rows: {many:.0f}")
 assert one == 109 and abs(many - 109) > 10
 
 # %% [markdown]
@@ -579,7 +586,8 @@ lesson.RoundingPlane(codes)
 for dtype in (torch.float32, torch.bfloat16, torch.float16):
     limits = torch.finfo(dtype)
     digits = torch.tensor(2 / limits.eps).log10().item()  # of the largest whole numbers without gaps
-    print(f"{dtype}: {digits:.1f} 位 digits, 最大 largest {limits.max:.5g}")
+    name = str(dtype).removeprefix("torch.")
+    classroom.say(f"{name}：{digits:.1f} 位，最大 {limits.max:.5g}", f"{name}: {digits:.1f} digits, largest {limits.max:.5g}")
 
 # %% [markdown]
 # <div lang="zh">
@@ -626,7 +634,8 @@ lesson.draw_rounding(offsets, wrong, axes)
 classroom.show(figure, "选错的比例随偏移变化：不居中时三种精度都升到接近 100%，bf16 最早；居中后三条线都是平的，fp32 为零，bf16 仍有几个百分点。",
                "Share of wrong codes over the offset: uncentred, all three precisions rise to nearly 100 %, bf16 first; "
                "centred, all lines are flat, fp32 at zero, bf16 still at a few percent.")
-print({name: f"{100 * shares[0]:.1f} … {100 * shares[-1]:.1f} %" for name, shares in wrong.items()})
+classroom.say(*("\n".join(f"{name.replace('居中 centred', centred)}: {100 * shares[0]:.1f} … {100 * shares[-1]:.1f} %"
+                          for name, shares in wrong.items()) for centred in ("居中", "centred")))
 assert wrong["fp32"][-1] > 0.5 and wrong["bf16"][2] > 0.5 and max(wrong["fp32, 居中 centred"]) < 0.001
 assert 0.001 < min(wrong["fp16, 居中 centred"]) < min(wrong["bf16, 居中 centred"])
 repaired.reveal(1, ("平移的危害三种都消除了，但 bf16 和 fp16 的数本身位数就少：在原点也会选错一些。",
@@ -664,11 +673,14 @@ scores = codes_centred.square().sum(dim=1) - 2 * centred @ codes_centred.t()  # 
 size = centred.norm(dim=1) + codes_centred.norm(dim=1).max()
 slack = (48 + 8) * torch.finfo(torch.float32).eps * 2 * size.square()  # simpler and wider than nearest_code's
 short_list = scores <= (scores.amin(dim=1) + slack)[:, None]
-print(f"短名单平均 short list, on average: {short_list.sum(dim=1).double().mean():.1f} / {len(patch_codes)}")
+mean = short_list.sum(dim=1).double().mean()
+classroom.say(f"短名单平均有 {mean:.1f} 个码字，一共 {len(patch_codes)} 个",
+              f"the short list holds {mean:.1f} of {len(patch_codes)} codes on average")
 for offset in offsets:
     moved, moved_codes = features + offset, patch_codes + offset
     exact = torch.cdist(moved.double(), moved_codes.double(), compute_mode="donot_use_mm_for_euclid_dist").argmin(dim=1)
-    print(f"偏移 offset {offset}: nearest_code 错 wrong {int((nearest_code(moved, moved_codes) != exact).sum())}")
+    errors = int((nearest_code(moved, moved_codes) != exact).sum())
+    classroom.say(f"偏移 {offset}：nearest_code 错 {errors} 个", f"offset {offset}: nearest_code has {errors} wrong")
 
 
 # %% [markdown]

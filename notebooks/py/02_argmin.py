@@ -5,7 +5,7 @@
 #
 # **问题：** 每个向量都换成最近的码字。哪个码字胜出？又丢了什么？
 #
-# **大约 34 分钟，再加练习 16 分钟。你会：**
+# **大约 30 分钟，再加练习 16 分钟；另有一节选读。你会：**
 #
 # 1. 拖动码字，看维诺图、归属和失真怎样跟着变；
 # 2. 一步步走 Lloyd 算法，看失真为什么从不上升，又为什么会停在不好的地方；
@@ -13,14 +13,14 @@
 #
 # **要先会什么：** 平均值、平方距离、`argmin`。**一分钟回顾：** 码本有 K 个码字，每个向量换成最近的一个，只存它的编号（第 0 课）；“近”用欧氏距离，`nearest_code` 算得又准又省（第 1 课）。
 #
-# 这一课最后得到的就是下面的图：同一张照片，用 2、16、256 种颜色。比特越多，分贝越高。
+# 下面先画出整个模型，这一课细看中间的量化器；再下面是这一课最后得到的图：同一张照片，用 2、16、256 种颜色。比特越多，分贝越高。
 #
 # </div>
 # <div lang="en">
 #
 # **Question:** every vector is replaced by its nearest code. Which code wins, and what is lost?
 #
-# **In about 34 minutes, plus 16 for the exercises, you will:**
+# **In about 30 minutes, plus 16 for the exercises (one section is optional), you will:**
 #
 # 1. drag codes, and see Voronoi cells, assignments and distortion follow;
 # 2. walk through Lloyd's algorithm, see why distortion never rises, and why it may still stop in a bad place;
@@ -30,16 +30,15 @@
 # replaced by the nearest one, and only its number is stored (lesson 0); “near” is Euclid's distance, which `nearest_code`
 # computes exactly and in little memory (lesson 1).
 #
-# The lesson ends on the picture below: one photograph in 2, 16 and 256 colours. The more bits, the more decibels.
+# Below, first, the whole model: this lesson is about the quantizer in its middle. Then the picture that the lesson ends on: one
+# photograph in 2, 16 and 256 colours. The more bits, the more decibels.
 #
 # </div>
-#
-# $$\underset{(3,\,H,\,W)}{x} \xrightarrow{\text{编码器 encoder}} \boxed{\underset{(D,\,H/4,\,W/4)}{\color{#E69F00}{z_e}} \xrightarrow{\text{最近的码字 nearest code}} \underset{(H/4,\,W/4)}{\text{token}} \xrightarrow{\text{查码本 look up}} \underset{(D,\,H/4,\,W/4)}{\color{#009E73}{z_q}}} \xrightarrow{\text{解码器 decoder}} \underset{(3,\,H,\,W)}{\hat x}$$
 
 # %%
 import torch
 
-from vqlab import DummyDataset, classroom, kmeans, nearest_code, photos, psnr, small_photo
+from vqlab import DummyDataset, SimpleVQVAE, classroom, held_out_photo, kmeans, nearest_code, photos, psnr, small_photo
 from vqlab.classroom import Option, Predict, Question, Quiz
 from vqlab.lessons import argmin as lesson
 from vqlab.lessons.argmin import PalettePlayer, VoronoiPlane, distortion, lloyd_step
@@ -47,6 +46,8 @@ from vqlab.lessons.argmin import PalettePlayer, VoronoiPlane, distortion, lloyd_
 classroom.start()
 
 # %% jupyter={"source_hidden": true}
+torch.manual_seed(0)
+classroom.architecture(SimpleVQVAE(512, 8), held_out_photo(), "quantizer")
 photo = small_photo(photos()["astronaut"], 128)
 ax = classroom.draw_images([lesson.repaint(photo, kmeans(photo.flatten(1).T[::4], size, 5, generator=torch.Generator()))
                             for size in (2, 16, 256)], ["K = 2", "K = 16", "K = 256"])[0]
@@ -73,7 +74,7 @@ classroom.show(ax.figure, "宇航员的照片三次：用 2 种、16 种、256 �
 # %%
 photo = small_photo(photos()["astronaut"], 128)  # (3, 128, 128)
 plane = lesson.photo_plane(photo, 1000, generator=torch.Generator().manual_seed(0))
-print(f"平面保留的方差 variance kept: {plane.kept:.0%}", tuple(plane.points.shape))
+classroom.say(f"平面保留了 {plane.kept:.0%} 的方差", f"the plane keeps {plane.kept:.0%} of the variance")
 
 # %% jupyter={"source_hidden": true}
 border = Predict(("两个码字的地盘之间，边界是什么形状？", "Between the territories of two codes, what shape is the border?"), [
@@ -84,13 +85,13 @@ border
 # %% [markdown]
 # <div lang="zh">
 #
-# 拖动圆圈（或按 Tab 选中，用方向键移动，按住 Shift 走小步）。每个点连到离它最近的码字。目标：让**失真**低于 k 均值给出的数。勾选“只看码字的颜色”，看到的就是解码器能看到的全部。
+# 拖动圆圈（或按 Tab 选中，用方向键移动，按住 Shift 走小步）。每个点连到离它最近的码字。目标：让**失真**（到最近码字的平方距离的平均）低于 k 均值给出的数。勾选“只看码字的颜色”，看到的就是解码器能看到的全部。
 #
 # </div>
 # <div lang="en">
 #
 # Drag the circles (or Tab to one and use the arrow keys, Shift for small steps). Each point is tied to its nearest code. Your
-# goal: a **distortion** below the one that k-means gives. Tick “Code colours only” to see all that a decoder gets to see.
+# goal: a **distortion** (the mean squared distance to the nearest code) below the one that k-means gives. Tick “Code colours only” to see all that a decoder gets to see.
 #
 # </div>
 
@@ -110,14 +111,14 @@ border.reveal(1, because=("到两个码字一样远的点，在它们连线的�
 # %% [markdown]
 # <div lang="zh">
 #
-# 这样的分区叫**维诺图**（Voronoi diagram）。每一格是凸的，由码字之间的平分线围成。
+# 每一点归最近的码字，这样划分的平面叫**维诺图**（Voronoi diagram）。每一格是凸的，由码字之间的平分线围成。
 #
 # **要点：** 一个点换成哪个码字，只看谁最近。**失真**是到它的平方距离的平均，在各维上求和：
 #
 # </div>
 # <div lang="en">
 #
-# Such a division is a **Voronoi diagram**. Every cell is convex, fenced in by bisectors.
+# The plane divided by which code is nearest is a **Voronoi diagram**. Every cell is convex, bounded by bisectors.
 #
 # **In short:** which code replaces a point depends on nothing but which is nearest. **Distortion** is the mean squared
 # distance to it, summed over the dimensions:
@@ -141,8 +142,8 @@ border.reveal(1, because=("到两个码字一样远的点，在它们连线的�
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 indices = nearest_code(plane.points, playground.codebook)  # (1000,)
-print(f"失真 distortion: {distortion(plane.points, playground.codebook):.4f}")
-print("每个码字的点数 points of each code:", torch.bincount(indices, minlength=6).tolist())
+counts, left = torch.bincount(indices, minlength=6).tolist(), distortion(plane.points, playground.codebook)
+classroom.say(f"失真 {left:.4f}；每个码字的点数 {counts}", f"distortion {left:.4f}; points of each code {counts}")
 
 
 # %% [markdown]
@@ -150,7 +151,7 @@ print("每个码字的点数 points of each code:", torch.bincount(indices, minl
 #
 # <div lang="zh">
 #
-# *8 分钟。* 手动拖很累。1957 年 Lloyd 想到：**先分配**（每个点归最近的码字），**再移动**（每个码字走到它的点的均值），反复做。这就是 k 均值。走一步只要四行：
+# *8 分钟。* 用手拖很累。1957 年 Lloyd 想到：**先分配**（每个点归最近的码字），**再移动**（每个码字走到它的点的均值），反复做。这就是 k 均值。走一步只要四行：
 #
 # </div>
 # <div lang="en">
@@ -169,8 +170,7 @@ def one_step(points, codes):  # (N, D), (K, D) -> (K, D)
 
 
 few = plane.points[:4]
-print("与 vqlab 的一步相同 as the lab's step:",
-      torch.allclose(one_step(plane.points, few), lloyd_step(plane.points, few), atol=1e-4))
+assert torch.allclose(one_step(plane.points, few), lloyd_step(plane.points, few), atol=1e-4)  # 与 vqlab 相同 as vqlab
 
 # %% jupyter={"source_hidden": true}
 lloyd = Predict(("从三个不同的起点走到不再变化，失真会一样吗？",
@@ -206,7 +206,8 @@ for codes in starts:
         codes = lloyd_step(plane.points, codes)
         seen.append(distortion(plane.points, codes))
     assert all(later <= earlier + 1e-9 for earlier, later in zip(seen, seen[1:], strict=False))  # never rises
-    print(f"开始 start {seen[0]:.3f}   第一步 step 1: {seen[1]:.3f}   最后 end {seen[-1]:.3f}")
+    classroom.say(f"失真：开始 {seen[0]:.3f}，第一步之后 {seen[1]:.3f}，最后 {seen[-1]:.3f}",
+                  f"distortion: {seen[0]:.3f} at the start, {seen[1]:.3f} after a step, {seen[-1]:.3f} at the end")
 
 # %% jupyter={"source_hidden": true}
 lloyd.hold()
@@ -237,7 +238,8 @@ codes = kmeans(plane.points, 6, iterations=0, generator=torch.Generator().manual
 for step in range(10):
     codes = lloyd_step(plane.points, codes)
 ours = kmeans(plane.points, 6, iterations=10, generator=torch.Generator().manual_seed(1))
-print("十步之后相同 same after ten steps:", torch.allclose(codes, ours, atol=1e-4))
+same = torch.allclose(codes, ours, atol=1e-4)
+classroom.say(f"十步之后与 kmeans 相同：{same}", f"after ten steps the same as kmeans: {same}")
 
 # %% [markdown]
 # ## 3. K 种颜色的照片 · A photograph in K colours
@@ -300,14 +302,14 @@ doubling.reveal(round(gain, 1), because=("若颜色填满 d 维空间，K 翻倍
 # %% [markdown]
 # <div lang="zh">
 #
-# **率失真：** 失真要小，码率（每像素的比特数）就要高，两样不可兼得。高码率时，D 维均匀数据的平方误差正比于 $K^{-2/D}$（Zador 1982；Gersho 1979）。
+# **率失真：** 失真要小，**码率**（平均每像素的比特数）就要高，两样不可兼得。高码率时，D 维均匀数据的平方误差正比于 $K^{-2/D}$（Zador 1982；Gersho 1979）。
 #
 # 和谁比？**基线：** 不看照片的均匀网格。**反例：** `DummyDataset` 的噪声，颜色填满三维，没有结构可以利用。
 #
 # </div>
 # <div lang="en">
 #
-# **Rate and distortion:** the less distortion, the higher the rate (bits per pixel): one is paid for with the other. At high rate the squared error of data uniform
+# **Rate and distortion:** the less distortion, the higher the **rate** (the mean number of bits a pixel): one is paid for with the other. At high rate the squared error of data uniform
 # in D dimensions goes as $K^{-2/D}$ (Zador 1982; Gersho 1979).
 #
 # Compared with what? **Baseline:** an even grid that never saw the photograph. **Negative control:** the noise of
@@ -345,21 +347,22 @@ assert min(learnt[5:]) > max(db for rate, db in curves["照片，网格 photo,",
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 coffee = small_photo(photos()["coffee"], 128)
 own = kmeans(coffee.flatten(1).T.contiguous(), 64, generator=torch.Generator().manual_seed(0))
-print(f"咖啡，自己的调色板 its own palette: {quality(coffee, own):.1f} dB")
-print(f"咖啡，宇航员的调色板 the astronaut's palette: {quality(coffee, player.palettes[64]):.1f} dB")
-assert quality(coffee, own) > quality(coffee, player.palettes[64]) + 3
+with_own, with_other = quality(coffee, own), quality(coffee, player.palettes[64])
+classroom.say(f"咖啡，64 种颜色：用自己的调色板 {with_own:.1f} dB，用宇航员的 {with_other:.1f} dB",
+              f"the coffee in 64 colours: {with_own:.1f} dB with its own palette, {with_other:.1f} dB with the astronaut's")
+assert with_own > with_other + 3
 
 # %% [markdown]
 # ## 4. 平局 · Ties
 #
 # <div lang="zh">
 #
-# *4 分钟。* 落在边界上的点，到两个码字一样远。谁胜出？
+# *选读，4 分钟。* 落在边界上的点，到两个码字一样远。谁胜出？
 #
 # </div>
 # <div lang="en">
 #
-# *4 minutes.* A point on the border is equally far from two codes. Which one wins?
+# *Optional, 4 minutes.* A point on the border is equally far from two codes. Which one wins?
 #
 # </div>
 
@@ -372,9 +375,11 @@ tie
 # %%
 tie.hold()
 twins = playground.plane.points[[10, 20, 30, 40, 50, 30]].clone()  # codes 2 and 5 are the same
-print("次数 counts:", torch.bincount(nearest_code(plane.points, twins), minlength=6).tolist())
+counts = torch.bincount(nearest_code(plane.points, twins), minlength=6).tolist()
 middle, pair = torch.tensor([[0.0, 0.0]]), torch.tensor([[1.0, 0.0], [-1.0, 0.0]])
-print("正中间 in the middle:", nearest_code(middle, pair).tolist(), nearest_code(middle, pair.flip(0)).tolist())
+winners = nearest_code(middle, pair).item(), nearest_code(middle, pair.flip(0)).item()
+classroom.say(f"各被选中几次：{counts}\n正中间的点，两个码字一前一后、一后一前，选中：{winners}",
+              f"how often each is chosen: {counts}\na point half way, the two codes in either order, chooses: {winners}")
 
 # %% jupyter={"source_hidden": true}
 tie.hold()
@@ -408,8 +413,10 @@ colours, palette = levels(photo.flatten(1).T), levels(lesson.grid_palette(4))
 squares = (colours[:, None] - palette).square().sum(dim=2)  # (16384, 64), exact
 lowest, highest = squares.argmin(dim=1), 63 - squares.flip(1).argmin(dim=1)
 assert torch.equal(lowest, nearest_code(colours, palette))
-print("不同的 tokens that differ:", (lowest != highest).sum().item(), "/", len(colours))
-print("失真相同 same distortion:", torch.equal(squares.amin(1), squares.gather(1, highest[:, None])[:, 0]))
+differ = (lowest != highest).sum().item()
+same = torch.equal(squares.amin(1), squares.gather(1, highest[:, None])[:, 0])
+classroom.say(f"{len(colours)} 个 token 里有 {differ} 个不同；失真相同：{same}",
+              f"{differ} of {len(colours)} tokens differ; the same distortion: {same}")
 
 # %% [markdown]
 # ## 5. 没有斜率 · No slope
@@ -457,7 +464,8 @@ classroom.show(axes[0].figure, "上：解码器的损失是台阶，换一个码
 slope.hold()
 for h in (0.1, 0.01, 0.001):
     slopes = (lesson.sweep(loss, xs + h) - lesson.sweep(loss, xs - h)) / (2 * h)
-    print(f"h = {h}: 不为零 not zero {int((slopes != 0).sum())} / 1000, 最大 largest {slopes.abs().max():.0f}")
+    number, largest = int((slopes != 0).sum()), slopes.abs().max()
+    classroom.say(f"h = {h}：{number} 个不为零，最大 {largest:.0f}", f"h = {h}: {number} not zero, the largest {largest:.0f}")
 
 # %% jupyter={"source_hidden": true}
 slope.hold()
@@ -483,27 +491,31 @@ slope.reveal(int((slopes != 0).sum()), because=("只有离边界不到 h 的位�
 z = plane.points[:100].double().requires_grad_()
 book = goal.double().requires_grad_()
 z_q = book[nearest_code(z, book)]
-print("损失对 z the loss, at z:", torch.autograd.grad((z_q - 1).square().sum(), z, allow_unused=True)[0])
+nothing = torch.autograd.grad((z_q - 1).square().sum(), z, allow_unused=True)[0]
 to_z, to_book = torch.autograd.grad((z - z_q).square().sum(), [z, book])
-print("误差对 z the error, at z: 2 (z − z_q)?", torch.allclose(to_z, 2 * (z - z_q)))
+as_said = torch.allclose(to_z, 2 * (z - z_q))
+classroom.say(f"损失对 z 的梯度：{nothing}\n误差对 z 的梯度是 2 (z − z_q)：{as_said}",
+              f"the loss's gradient at z: {nothing}\nthe error's gradient at z is 2 (z − z_q): {as_said}")
 
 # %% jupyter={"source_hidden": true}
 h, nudge = 1e-6, torch.zeros_like(book)
 nudge[0, 0] = h
 with torch.no_grad():
     difference = (distortion(z, book + nudge) - distortion(z, book - nudge)) * 100 / (2 * h)
-print("误差对码字 at code 0, 有限差分 = 自动求导 finite difference = autograd:", abs(difference - to_book[0, 0].item()) < 1e-3)
+same = abs(difference - to_book[0, 0].item()) < 1e-3
+classroom.say(f"误差对码字的梯度，有限差分与自动求导相同：{same}",
+              f"the error's gradient at a code, finite differences as autograd: {same}")
 
 # %% [markdown]
 # <div lang="zh">
 #
-# **要点：** argmin 的斜率几乎处处为零，在边界上不存在。所以码本可以从误差学（均值、码本损失），编码器却听不到解码器的话。第 3 课讲怎样越过这级台阶。
+# **要点：** argmin 的斜率几乎处处为零，在边界上不存在。所以码本可以从误差学（取均值，或者顺着误差的斜率走），编码器却得不到解码器的梯度。第 3 课讲怎样越过这级台阶。
 #
 # </div>
 # <div lang="en">
 #
 # **In short:** the slope of argmin is zero almost everywhere, and does not exist on the borders. So a codebook can learn
-# from the error (means, codebook loss), but the encoder hears nothing from the decoder. Lesson 3 gets past that step.
+# from the error (by means, or down the slope of the error), but no gradient of the decoder's reaches the encoder. Lesson 3 gets past that step.
 #
 # </div>
 
@@ -512,7 +524,7 @@ print("误差对码字 at code 0, 有限差分 = 自动求导 finite difference 
 #
 # <div lang="zh">
 #
-# - 最近的码字胜出，平分线围成维诺图；平局取最小索引。
+# - 最近的码字胜出，平分线围成维诺图。
 # - Lloyd 轮流分配和移动，失真从不上升，但会停在局部最小。
 # - 多一个比特，照片高约 3 分贝；网格和噪声得到的更少。调色板换一张照片就差得多。
 # - argmin 没有斜率，量化误差有。
@@ -520,7 +532,7 @@ print("误差对码字 at code 0, 有限差分 = 自动求导 finite difference 
 # </div>
 # <div lang="en">
 #
-# - The nearest code wins; bisectors fence in the Voronoi cells; ties go to the lowest index.
+# - The nearest code wins; bisectors bound the Voronoi cells.
 # - Lloyd assigns and moves in turn; distortion never rises, but may stop in a local minimum.
 # - One more bit gave the photograph about 3 dB; grid and noise gained less. On another photograph the palette does far worse.
 # - argmin has no slope; the quantization error has one.

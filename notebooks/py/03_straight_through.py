@@ -124,13 +124,13 @@ for nudge in (0.001, 0.01, 0.1):
 #
 # <div lang="zh">
 #
-# *7 分钟。* 办法是**假装**这一步是恒等映射：前向用 $z_q$，反向把梯度原样交给 $z_e$。一行就够，sg 就是 `detach`：前向时两个 $z_e$ 抵消，反向时方括号里的当作常数。
+# *7 分钟。* 办法是**假装**这一步是恒等映射：前向用 $z_q$，反向把梯度原样交给 $z_e$，叫**直通估计**。一行就够，sg 是**停止梯度**，就是 `detach`：前向时两个 $z_e$ 抵消，反向时方括号里的当作常数。
 #
 # </div>
 # <div lang="en">
 #
 # *7 minutes.* The way out is to **pretend** that the step is the identity: $z_q$ goes forward, and backward its gradient is
-# handed to $z_e$ unchanged. One line does it; sg is `detach`. Forward, the two $z_e$ cancel; backward, the bracket is a
+# handed to $z_e$ unchanged: the **straight-through estimator**. One line does it; sg is **stop gradient**, `detach`. Forward, the two $z_e$ cancel; backward, the bracket is a
 # constant.
 #
 # </div>
@@ -254,12 +254,13 @@ share.reveal(percent[torch.float32], because=(
 #
 # <div lang="zh">
 #
-# *7 分钟。* VQ-VAE 有三个损失，三个部分。每个损失推动哪个部分？不用背，问自动求导。
+# *7 分钟。* VQ-VAE 有三个损失，三个部分。**码本损失**把选中的码字拉向编码器的输出，**承诺损失**把编码器的输出拉向选中的码字。每个损失推动哪个部分？不用背，问自动求导。
 #
 # </div>
 # <div lang="en">
 #
-# *7 minutes.* A VQ-VAE has three losses and three parts. Which loss moves which part? No need to learn it by heart: ask
+# *7 minutes.* A VQ-VAE has three losses and three parts. The **codebook loss** pulls the chosen code towards the encoder's output,
+# the **commitment loss** the output towards the code. Which loss moves which part? No need to learn it by heart: ask
 # autograd.
 #
 # </div>
@@ -295,9 +296,9 @@ classroom.show(lesson.draw_loss_table(table).figure, "三行三列的表。重�
 moves = {loss: [part for part, norm in row.items() if norm] for loss, row in table.items()}
 assert moves == {"reconstruction": ["encoder", "decoder"], "codebook": ["codebook"], "commitment": ["encoder"]}
 decoder_teaches.reveal(1, because=(
-    "直通那一行 detach 了 z_q，解码器的梯度绕过码本，直接去了编码器。推动码字的只有码本损失（或滑动平均 EMA，第 4 课）。",
+    "直通那一行 detach 了 z_q，解码器的梯度绕过码本，直接去了编码器。推动码字的只有码本损失（或第 4 课的另一种学法）。",
     "The straight-through line detaches z_q: the decoder's gradient goes round the codebook, straight to the encoder. "
-    "Only the codebook loss moves the codes (or a moving average, EMA, lesson 4)."))
+    "Only the codebook loss moves the codes (or another way to learn, in lesson 4)."))
 
 # %% [markdown]
 # <div lang="zh">
@@ -492,12 +493,12 @@ classroom.say("A 的梯度 = 0.25 × β = 4 放对时的梯度", "the gradients 
 #
 # <div lang="zh">
 #
-# *5 分钟。* 直通的箭头不看 $z_e$ 在哪儿。2024 年的旋转技巧让它看：先求出把 $z_e$ 转到 $z_q$ 方向的旋转 $R$，再缩放到 $z_q$ 的长度；$R$ 和缩放都当作常数。前向仍是 $z_q$，反向时梯度被转回去（乘 $R$ 的转置，也就是它的逆）。$e$、$q$ 是两者方向上的单位向量，$r$ 是它们正中间的。
+# *5 分钟。* 直通的箭头不看 $z_e$ 在哪儿。2024 年的**旋转技巧**让它看：先求出把 $z_e$ 转到 $z_q$ 方向的旋转 $R$，再缩放到 $z_q$ 的长度；$R$ 和缩放都当作常数。前向仍是 $z_q$，反向时梯度被转回去（乘 $R$ 的转置，也就是它的逆）。$e$、$q$ 是两者方向上的单位向量，$r$ 是它们正中间的。
 #
 # </div>
 # <div lang="en">
 #
-# *5 minutes.* The straight-through arrow ignores where $z_e$ is. The rotation trick of 2024 makes it look: find the rotation $R$
+# *5 minutes.* The straight-through arrow ignores where $z_e$ is. The **rotation trick** of 2024 makes it look: find the rotation $R$
 # that turns $z_e$ into the direction of $z_q$, then scale to the length of $z_q$; treat both as constants. Forward it is still
 # $z_q$; backward the gradient is turned back (multiplied by the transpose of $R$, which is its inverse). $e$ and $q$ are unit
 # vectors in the two directions, $r$ the one halfway between them.

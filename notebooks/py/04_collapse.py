@@ -52,13 +52,14 @@ classroom.architecture(SimpleVQVAE(512, 8), held_out_photo(), "quantizer")
 #
 # <div lang="zh">
 #
-# *6 分钟。* 这是第 0 课的网络，量化器换成最朴素的 `VectorQuantizer2`：码字从 U(−1/K, 1/K) 随机抽出，由码本损失的梯度推动（第 3 课），没有任何补救。训练 50 步。
+# *6 分钟。* 这是第 0 课的网络，量化器换成最朴素的 `VectorQuantizer2`：码字从 U(−1/K, 1/K) 随机抽出，由码本损失的梯度推动（第 3 课），没有任何补救。训练 50 步，看有几个码字被选中（**使用率**：至少被选中一次的码字的比例）。只有少数被选中，其余闲置，就是**码本坍缩**。
 #
 # </div>
 # <div lang="en">
 #
 # *6 minutes.* This is the network of lesson 0 with the plainest quantizer, `VectorQuantizer2`: codes drawn from
-# U(−1/K, 1/K), moved by the gradient of the codebook loss (lesson 3), no remedy at all. Train it for 50 steps.
+# U(−1/K, 1/K), moved by the gradient of the codebook loss (lesson 3), no remedy at all. Train it for 50 steps and see its **usage**,
+# the share of codes that are chosen at least once. When only a few are and the rest lie idle, that is **codebook collapse**.
 #
 # </div>
 
@@ -132,13 +133,13 @@ for lr in (0.0015, 0.06):
 # %% [markdown]
 # <div lang="zh">
 #
-# 第三种死法更隐蔽。码字也可以不用梯度，而是用**滑动平均（EMA）**：记下选它的向量有几个（$n$）、和是多少（$m$），码字就是 $e = m / n$。一份流传很广的代码让 $n$ 从 0 开始，$m$ 却从与码字一样大的随机数开始（下面让 $m$ 就从码字开始，效果相同）。
+# 第三种死法更隐蔽。码字也可以不用梯度，而是用**滑动平均（EMA）**（新值占一小份，旧平均占其余）：记下选它的向量有几个（$n$）、和是多少（$m$），码字就是 $e = m / n$。一份流传很广的代码让 $n$ 从 0 开始，$m$ 却从与码字一样大的随机数开始（下面让 $m$ 就从码字开始，效果相同）。
 #
 # </div>
 # <div lang="en">
 #
-# The third way is better hidden. Codes can do without gradients: keep a **moving average** of how many vectors chose a
-# code ($n$) and of their sum ($m$), and let the code be $e = m / n$: an **EMA**. A widely copied piece of code starts $n$ at
+# The third way is better hidden. Codes can do without gradients: keep an **exponential moving average (EMA)**, a small part
+# new value and the rest old average, of how many vectors chose a code ($n$) and of their sum ($m$); the code is $e = m / n$. A widely copied piece of code starts $n$ at
 # 0, but $m$ at random numbers as large as the codes (below, $m$ starts at the codes themselves: the effect is the same).
 #
 # </div>
@@ -249,7 +250,7 @@ frequency = 1 / torch.arange(1, K + 1, dtype=torch.float64)
 tokens = torch.multinomial(frequency, 500_000, replacement=True, generator=torch.Generator().manual_seed(0))
 counts = torch.bincount(tokens, minlength=K)
 
-ways = {("在全部 token 里出现过（FSQ，整个验证集）", "seen among all tokens (FSQ, a whole validation set)"): usage(tokens, K),
+ways = {("在全部 token 里出现过（整个验证集）", "seen among all tokens (a whole validation set)"): usage(tokens, K),
         ("在最后 65536 个里出现过（LlamaGen）", "seen among the last 65536 (LlamaGen)"): usage(tokens[-65_536:], K),
         ("超过平均次数的 8 %（VAR）", "above 8 % of the mean count (VAR)"): (counts > 0.08 * len(tokens) / K).double().mean(),
         ("在一个训练批的 2048 个里出现过", "seen in one training batch of 2048"): usage(tokens[:2048], K)}
@@ -259,14 +260,14 @@ for (zh, en), share in ways.items():
 # %% [markdown]
 # <div lang="zh">
 #
-# **要点：** 困惑度和使用率要连同 N 和数法一起说，才有意义。训练曲线上画的只是一批的，偏低；下面的成绩都在同样的 64 个小块（16 384 个 token）上量，最后一节用 1024 个小块，大小和它训练时的一样。
+# **要点：** 困惑度和使用率要连同 N 和数法一起说，才有意义。训练曲线上画的只是一批的，偏低；下面的成绩都在同样的 64 个小块（16 384 个 token）上量，最后一节用它们和另外 576 个。
 #
 # </div>
 # <div lang="en">
 #
 # **Takeaway:** perplexity and usage mean something only together with N and the way of counting. Curves drawn while training
 # are of one batch and read low; the results below are all measured on the same 64 crops (16 384 tokens), in the last section on
-# 1024 crops, as large as those it was trained on.
+# these and 576 more.
 #
 # </div>
 #
@@ -493,12 +494,12 @@ assert price[0.0].psnr - 0.2 > price[0.1].psnr > price[1.0].psnr + 0.2
 #
 # <div lang="zh">
 #
-# *4 分钟。* FSQ（有限标量量化）的办法最彻底：不学码字。把每个数压进区间，各自舍入到几级。[8, 6, 5] 就是 8 × 6 × 5 = 240 个格点，它们不会动，也就不会坍缩。没有码本损失，也没有承诺损失。四行就写完了：
+# *4 分钟。* **有限标量量化**（FSQ）的办法最彻底：不学码字。把每个数压进区间，各自舍入到几级。[8, 6, 5] 就是 8 × 6 × 5 = 240 个格点，它们不会动，也就不会坍缩。没有码本损失，也没有承诺损失。四行就写完了：
 #
 # </div>
 # <div lang="en">
 #
-# *4 minutes.* FSQ (finite scalar quantization) has the most radical answer: learn no codes. Squash each number into an interval
+# *4 minutes.* **Finite scalar quantization (FSQ)** has the most radical answer: learn no codes. Squash each number into an interval
 # and round it to a few levels. [8, 6, 5] makes 8 × 6 × 5 = 240 grid points; they never move, so they cannot collapse. No
 # codebook loss, no commitment loss. It takes four lines:
 #

@@ -5,7 +5,7 @@
 #
 # **问题：** 只许写一个 token，你会怎样描述一张照片？再许写 4 个、16 个、64 个、256 个呢？一张图由粗到细的拼写是什么样？
 #
-# **大约 44 分钟，再加练习 26 分钟。你会：**
+# **大约 39 分钟，再加练习 21 分钟；另有两节选读。你会：**
 #
 # 1. 拖着滑块看一张照片一个尺度一个尺度地写出来：每个尺度添了什么，还剩什么；
 # 2. 弄清误差为什么可能先升后降，小卷积 φ 修补了什么；
@@ -19,7 +19,7 @@
 # **Question:** how would you describe a photograph in one token? And with 4, 16, 64, 256 more? What is a picture's spelling
 # from coarse to fine?
 #
-# **In about 44 minutes, plus 26 for the exercises, you will:**
+# **In about 39 minutes, plus 21 for the exercises (two sections are optional), you will:**
 #
 # 1. drag a slider and watch a photograph being written scale by scale: what each adds, what remains;
 # 2. find out why the error may rise before it falls, and what the small convolution φ repairs;
@@ -49,7 +49,7 @@ classroom.architecture(SimpleVQVAE(512, 8, patch_nums=(1, 2, 4, 8, 16)), torch.z
 #
 # <div lang="zh">
 #
-# *6 分钟。* 编码器把 64 × 64 像素变成 16 × 16 个向量 $f$。现在分五次写，每次一张 token 的方格：1 × 1、2 × 2、4 × 4、8 × 8、16 × 16，每次只写**还没写出来的**（残差）：
+# *6 分钟。* 编码器把 64 × 64 像素变成 16 × 16 个向量 $f$。现在分五次写，每次一张 token 的方格：1 × 1、2 × 2、4 × 4、8 × 8、16 × 16，每次只写**还没写出来的**，也就是**残差**（原值减去目前的近似）。从粗到细，每个尺度一张图，这叫**多尺度**残差量化：
 #
 # 1. 把剩下的缩小到这个尺度（取平均），每格找最近的码字；
 # 2. 把码字放大到 16 × 16，过一遍 φ（一个小卷积，第 4 节；五个尺度共用四个 φ），得到 $h$；
@@ -59,7 +59,8 @@ classroom.architecture(SimpleVQVAE(512, 8, patch_nums=(1, 2, 4, 8, 16)), torch.z
 # <div lang="en">
 #
 # *6 minutes.* The encoder turns 64 × 64 pixels into 16 × 16 vectors $f$. Now we write five grids of tokens: 1 × 1, 2 × 2,
-# 4 × 4, 8 × 8, 16 × 16, each writing only **what has not been written yet** (the residual):
+# 4 × 4, 8 × 8, 16 × 16, each writing only **what has not been written yet**, the **residual** (the value minus its approximation so
+# far). From coarse to fine, a map of tokens a scale: **multi-scale** residual quantization.
 #
 # 1. shrink what remains to this scale (means); find each cell's nearest code;
 # 2. enlarge the codes to 16 × 16, pass them through φ (a small convolution, section 4; the five scales share four φ): that is
@@ -108,15 +109,16 @@ for record in panel.watch(fit(model, batches, seconds=60), preview=look):
 
 # %%
 for count in (model.quantize.num_tokens, 16 * 16):
-    print(f"{count} tokens: {bits_per_pixel(count, 512, 64, 64):.2f} 比特/像素 bits per pixel")
+    bits = bits_per_pixel(count, 512, 64, 64)
+    classroom.say(f"{count} 个 token：每像素 {bits:.2f} 比特", f"{count} tokens: {bits:.2f} bits per pixel")
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 exam = tiles(held_out_photo().to(pick_device()))  # 24 块 squares of 64 × 64
 pictures = model.idxBl_to_img(model.img_to_idxBl(exam), cumulative=True)
 decibels = [psnr(picture, exam).mean().item() for picture in pictures]
-print("没见过的猫，24 块的平均 the unseen cat, mean of 24 squares:")
-for n, db in zip(scales, decibels, strict=True):
-    print(f"  写到 up to {n:2} × {n:2}: {db:.1f} dB")
+rows = [(f"{n:2} × {n:2}", f"{db:.1f} dB") for n, db in zip(scales, decibels, strict=True)]
+classroom.say("\n".join(["没见过的猫，24 块的平均：", *(f"  写到 {size}：{db}" for size, db in rows)]),
+              "\n".join(["the unseen cat, mean of 24 squares:", *(f"  up to {size}: {db}" for size, db in rows)]))
 assert torch.tensor(decibels).diff().min() > 0 or record.seconds < 20  # 早停除外 unless stopped early
 
 # %% [markdown]
@@ -230,7 +232,8 @@ for name, zero_code in (("随机 random", False), ("再加零码字 with a zero 
     quantizer = lesson.random_quantizer(512, 8, scales, zero_code=zero_code,
                                            generator=torch.Generator().manual_seed(1))
     errors[name] = lesson.errors_by_scale(quantizer, f)
-    print(name, [f"{error:.2f}" for error in errors[name]])
+    said = ", ".join(f"{error:.2f}" for error in errors[name])
+    classroom.say(*(f"{label}: {said}" for label in name.split(" ", 1)))
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 guess_rise.hold()
@@ -291,12 +294,14 @@ guess_phi.hold()
 with torch.no_grad():
     features = torch.cat([model.encoder(next(batches).to(pick_device())) for _ in range(32)])
 fitted = {name: lesson.fit_quantizer(features, scales, phi_ratio=ratio)
-          for name, ratio in (("没有 φ without φ", 0), ("有 φ with φ", 0.5))}
+          for name, ratio in ((("没有 φ", "without φ"), 0), (("有 φ", "with φ"), 0.5))}
 phi = {name: lesson.errors_by_scale(quantizer, exam_features) for name, quantizer in fitted.items()}
 for name, values in phi.items():
-    print(name, [f"{value:.3f}" for value in values[1:]])
-kernel = fitted["有 φ with φ"].phis[-1].weight.detach()  # (D, D, 3, 3)
-print(f"最后一个 φ 的中心 centre of the last φ: {0.5 + 0.5 * kernel[:, :, 1, 1].diagonal().mean().item():.2f}")
+    said = ", ".join(f"{value:.3f}" for value in values[1:])
+    classroom.say(*(f"{label}: {said}" for label in name))
+kernel = fitted["有 φ", "with φ"].phis[-1].weight.detach()  # (D, D, 3, 3)
+centre = 0.5 + 0.5 * kernel[:, :, 1, 1].diagonal().mean().item()
+classroom.say(f"最后一个 φ 的中心：{centre:.2f}", f"the centre of the last φ: {centre:.2f}")
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 guess_phi.hold()
@@ -332,12 +337,12 @@ assert with_phi[5] < without[5] or record.seconds < 20
 #
 # <div lang="zh">
 #
-# *8 分钟。* VAR（第 7 课）一次预测一整个尺度。预测 8 × 8 的 64 个 token，要有 64 格输入。输入是什么？不是 8 × 8 自己的 token（那是答案），而是**到此为止的累积图** $\hat f$，缩到 8 × 8。设第 k 个尺度的边长是 $\mathrm{pn}_k$（patch number），从 $\mathrm{pn}_0$ 数起；L 是 token 的总数。
+# *8 分钟。* VAR（第 7 课）已知较粗的尺度，一次预测下一个尺度的全部 token，叫**下一尺度预测**。预测 8 × 8 的 64 个 token，要有 64 格输入。输入是什么？不是 8 × 8 自己的 token（那是答案），而是**到此为止的累积图** $\hat f$，缩到 8 × 8。设第 k 个尺度的边长是 $\mathrm{pn}_k$（patch number），从 $\mathrm{pn}_0$ 数起；L 是 token 的总数。
 #
 # </div>
 # <div lang="en">
 #
-# *8 minutes.* VAR (lesson 7) predicts a whole scale at once. To predict the 64 tokens of 8 × 8 it needs 64 inputs.
+# *8 minutes.* VAR (lesson 7) is given the coarser scales and predicts all tokens of the next one at once: **next-scale prediction**. To predict the 64 tokens of 8 × 8 it needs 64 inputs.
 # Which? Not the tokens of 8 × 8 themselves (they are the answer), but **the sum so far**, $\hat f$, shrunk to 8 × 8. Let
 # $\mathrm{pn}_k$ (patch number) be the side of scale k, counted from $\mathrm{pn}_0$, and L the number of all tokens.
 #
@@ -357,7 +362,8 @@ for patch_nums in (scales, scales[1:]):
     quantizer = MultiScaleQuantizer(512, 8, patch_nums)
     idx_Bl = quantizer.encode(f)
     targets, inputs = sum(tokens.shape[1] for tokens in idx_Bl), quantizer.var_input(idx_Bl).shape[1]
-    print(f"{str(patch_nums):17} 目标 targets {targets}, 输入 inputs {inputs} = {targets} − {patch_nums[0]}²")
+    counted = f"{inputs} = {targets} − {patch_nums[0]}²"
+    classroom.say(f"{patch_nums}：目标 {targets} 个，输入 {counted} 个", f"{patch_nums}: {targets} targets, inputs: {counted}")
 
 # %% jupyter={"source_hidden": true}
 guess_inputs.hold()
@@ -399,7 +405,7 @@ changed = [scale.clone() for scale in tokens]
 changed[2][0, 5] = (changed[2][0, 5] + 1) % 512  # 第三个尺度的第 6 个 the sixth token of the third scale
 before, after = (model.idxBl_to_var_input(each).split([4, 16, 64, 256], dim=1) for each in (tokens, changed))
 for n, a, b in zip(scales[1:], before, after, strict=True):
-    print(f"{n:2} × {n:2}:", "没变 the same" if torch.equal(a, b) else "变了 changed")
+    classroom.say(*(f"{n:2} × {n:2}: {said}" for said in (("没变", "the same") if torch.equal(a, b) else ("变了", "changed"))))
 
 # %% jupyter={"source_hidden": true}
 f_hat, steps = None, []
@@ -407,7 +413,8 @@ for scale, indices in enumerate(tokens):  # 一个尺度一个尺度地生成 as
     f_hat, following = model.quantize.next_input(scale, f_hat, indices)
     steps.append(following)
 same = torch.equal(torch.cat(steps, dim=1), model.idxBl_to_var_input(tokens))
-print("逐尺度解码得到的输入与训练时逐位相同 inputs while decoding = inputs in training, bit by bit:", same)
+classroom.say(f"逐尺度解码得到的输入与训练时逐位相同：{same}",
+              f"inputs while decoding are those of training, bit by bit: {same}")
 assert same and all(torch.equal(a, b) == (n <= 4) for n, a, b in zip(scales[1:], before, after, strict=True))
 
 # %% [markdown]
@@ -466,9 +473,10 @@ classroom.PictureExplorer(
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 guess_swap.hold()
 three = swapped(3)[0][0]
-print(f"换掉的 tokens swapped: {1 + 4 + 16} / {model.quantize.num_tokens} = {21 / model.quantize.num_tokens:.0%}")
-closer = int(psnr(three, flower) > psnr(three, cat))
-print(f"对换三个尺度 three scales: 猫 cat {psnr(three, cat).item():.1f} dB, 花 flower {psnr(three, flower).item():.1f} dB")
+to_cat, to_flower = psnr(three, cat).item(), psnr(three, flower).item()
+closer, part = int(to_flower > to_cat), 21 / model.quantize.num_tokens
+classroom.say(f"对换三个尺度，换掉 {part:.0%} 的 token：与猫 {to_cat:.1f} dB，与花 {to_flower:.1f} dB",
+              f"three scales swapped, {part:.0%} of the tokens: {to_cat:.1f} dB to the cat, {to_flower:.1f} dB to the flower")
 guess_swap.reveal(closer, because=(
     "粗尺度管颜色和大的明暗，误差主要在那里；边缘还是猫的。token 的个数不等于分量。" if closer else
     "训练停得太早，粗尺度还没学会；练满一分钟再看。",
@@ -482,12 +490,12 @@ assert closer == 1 or record.seconds < 20
 #
 # <div lang="zh">
 #
-# *5 分钟。* 五个尺度共用 512 个码字。每个尺度用到几个？数 64 块训练照片，再数 1024 块。
+# *选读，5 分钟。* 五个尺度共用 512 个码字。每个尺度用到几个？数 64 块训练照片，再数 1024 块。
 #
 # </div>
 # <div lang="en">
 #
-# *5 minutes.* Five scales share 512 codes. How many does each use? Count over 64 crops of the training photographs, then over
+# *Optional, 5 minutes.* Five scales share 512 codes. How many does each use? Count over 64 crops of the training photographs, then over
 # 1024.
 #
 # </div>
@@ -505,8 +513,10 @@ counted = [model.img_to_idxBl(next(batches).to(pick_device())) for _ in range(12
 for number in (64, 1024):
     tokens = [torch.cat(scale)[:number] for scale in zip(*counted, strict=True)]
     for n, use in zip(scales, lesson.use_by_scale(tokens, 512), strict=True):
-        print(f"{n:2} × {n:2}: {use.tokens:6} tokens, {use.codes:3} 个码字 codes, 困惑度 perplexity {use.perplexity:.0f}")
-    print(f"全部 all: {usage(torch.cat([scale.flatten() for scale in tokens]), 512).item():.1%}\n")
+        classroom.say(f"{n:2} × {n:2}：{use.tokens:6} 个 token，{use.codes:3} 个码字，困惑度 {use.perplexity:.0f}",
+                      f"{n:2} × {n:2}: {use.tokens:6} tokens, {use.codes:3} codes, perplexity {use.perplexity:.0f}")
+    everything = usage(torch.cat([scale.flatten() for scale in tokens]), 512).item()
+    classroom.say(f"全部尺度合起来用到 {everything:.1%}\n", f"all scales together use {everything:.1%}\n")
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 guess_use.hold()
@@ -517,7 +527,6 @@ lesson.draw_lengths(lesson.shares_by_length(tokens, model.quantize.embedding.wei
 classroom.show(figure, "左：每个尺度用到的码字和困惑度，越细越多，1 × 1 的上限只有 64。右：1 × 1 多用长码字，细尺度多用短码字。",
                "Left: codes used and perplexity by scale, more for finer scales; 1 × 1 can have 64 at most. Right: 1 × 1 "
                "takes mostly long codes, the finer scales short ones.")
-everything = usage(torch.cat([scale.flatten() for scale in tokens]), 512).item()
 guess_use.reveal(1, because=("一张图在 1 × 1 只有 1 个 token，64 块就只有 64 个：困惑度不会超过 token 的个数。",
                              "A picture has 1 token at 1 × 1, so 64 crops have 64: perplexity never exceeds the number of "
                              "tokens."))
@@ -550,7 +559,7 @@ assert everything >= 0.95
 # - 没有训练时误差会先升：码本里没有“零”。
 # - φ 是小小的修补，在最细的尺度上也有用。
 # - 预测下一尺度，读的是累积图；输入比目标少第一个尺度的那几个。
-# - 粗尺度的 token 少而重要，用的码字也少；说使用率时要分尺度。
+# - 粗尺度的 token 少而重要。
 #
 # </div>
 # <div lang="en">
@@ -559,7 +568,7 @@ assert everything >= 0.95
 # - Untrained, the error rises first: the codebook has no “zero”.
 # - φ is a small repair, and helps at the finest scale too.
 # - The next scale is predicted from the sum so far; there are as many inputs fewer than targets as the first scale has tokens.
-# - Coarse tokens are few, weighty, and use few codes; speak of usage scale by scale.
+# - Coarse tokens are few and weighty.
 #
 # </div>
 
@@ -657,12 +666,12 @@ lesson.exercises.encode.check(solution, quiet=True)
 # %% [markdown]
 # <div lang="zh">
 #
-# **练习二 ●●○ · 8 分钟。** 反过来，把 token 拼回特征图（没有 φ）：`tokens` 是每个尺度的索引，(B, h·w)，可能只写到一半（比 `scales` 短）。返回到此为止的和 $\hat f$，(B, D, H, W)，大小总是最后一个尺度的。
+# **练习二 ●●○ · 5 分钟。** 反过来，把 token 拼回特征图（没有 φ）：`tokens` 是每个尺度的索引，(B, h·w)，可能只写到一半（比 `scales` 短）。返回到此为止的和 $\hat f$，(B, D, H, W)，大小总是最后一个尺度的。
 #
 # </div>
 # <div lang="en">
 #
-# **Exercise 2 ●●○ · 8 minutes.** The other way round: spell the map from its tokens (no φ). `tokens` holds the indices by
+# **Exercise 2 ●●○ · 5 minutes.** The other way round: spell the map from its tokens (no φ). `tokens` holds the indices by
 # scale, (B, h·w), and may break off early (be shorter than `scales`). Return the sum so far, $\hat f$, (B, D, H, W), always
 # of the last scale's size.
 #
@@ -691,12 +700,12 @@ lesson.exercises.decode.check(solution, quiet=True)
 # %% [markdown]
 # <div lang="zh">
 #
-# **练习三 ●●○ · 8 分钟。** `added` 是各个尺度添的 $h$（都已放大，过了 φ），形状 (S, B, D, H, W)，S 是尺度数，不少于 2；`scales` 是一对对（高，宽）。写出 `var_input`：从第二个尺度起，每个尺度的输入连成 (B, L − h₀·w₀, D)，h₀ × w₀ 是第一个尺度。
+# **练习三 ●●○ · 6 分钟。** `added` 是各个尺度添的 $h$（都已放大，过了 φ），形状 (S, B, D, H, W)，S 是尺度数，不少于 2；`scales` 是一对对（高，宽）。写出 `var_input`：从第二个尺度起，每个尺度的输入连成 (B, L − h₀·w₀, D)，h₀ × w₀ 是第一个尺度。
 #
 # </div>
 # <div lang="en">
 #
-# **Exercise 3 ●●○ · 8 minutes.** `added` holds what each scale adds, $h$ (enlarged, φ done): (S, B, D, H, W) for S scales, 2
+# **Exercise 3 ●●○ · 6 minutes.** `added` holds what each scale adds, $h$ (enlarged, φ done): (S, B, D, H, W) for S scales, 2
 # or more; `scales` are pairs (height, width). Write `var_input`: the inputs of every scale from the second on, joined to (B,
 # L − h₀·w₀, D), where h₀ × w₀ is the first scale.
 #
@@ -756,10 +765,11 @@ theirs = MultiScaleQuantizer(64, 8, scales, commitment_weight=0.25, phi_ratio=0)
 theirs.embedding.weight.data.normal_()
 quantized, loss, idx_Bl = theirs(f)
 ours = multi_scale(f, theirs.embedding.weight, scales, 0.25)
-for name, a, b in (("输出 output", ours[0], quantized), ("损失 loss", ours[1], loss),
-                   ("tokens", torch.cat([each.flatten(1) for each in ours[2]], dim=1), torch.cat(idx_Bl, dim=1)),
-                   ("VAR 的输入 VAR's inputs", ours[3], theirs.var_input(idx_Bl))):
-    print(f"{name}: {'相同 same' if torch.allclose(a.double(), b.double(), atol=1e-4) else '不同 differ'}")
+for zh, en, a, b in (("输出", "output", ours[0], quantized), ("损失", "loss", ours[1], loss),
+                     ("token", "tokens", torch.cat([each.flatten(1) for each in ours[2]], dim=1), torch.cat(idx_Bl, dim=1)),
+                     ("VAR 的输入", "VAR's inputs", ours[3], theirs.var_input(idx_Bl))):
+    same = torch.allclose(a.double(), b.double(), atol=1e-4)
+    classroom.say(f"{zh}：{'相同' if same else '不同'}", f"{en}: {'the same' if same else 'different'}")
 
 # %% [markdown]
 # ## 选读：放大再缩小 · Bonus: enlarge, then shrink

@@ -11,6 +11,8 @@
 # 2. 当场训练一个会写数字的模型，看数字一个尺度一个尺度地长出来，拨动引导、温度、top-k、top-p；
 # 3. 让它补全、辨认，再查一查：它是在背书，还是在写新的？
 #
+# **要先会什么：** 注意力、交叉熵、softmax。**一分钟回顾：** 一张图由粗到细写成几个尺度的 token，共用一个码本；预测下一个尺度，输入是较粗的尺度之和，缩到它的大小（第 6 课）。
+#
 # </div>
 # <div lang="en">
 #
@@ -21,6 +23,10 @@
 # 1. count what “next token” and “next scale” cost, and read a mask of three lines;
 # 2. train a model that writes digits, watch them grow scale by scale, and turn guidance, temperature, top-k, top-p;
 # 3. let it complete and recognise digits, and find out: does it recite, or does it write something new?
+#
+# **What you need to know:** attention, cross-entropy, softmax. **One-minute recap:** a picture is written in tokens of several
+# scales, from coarse to fine, with one codebook; the next scale is predicted from the sum of the coarser ones, shrunk to its size
+# (lesson 6).
 #
 # </div>
 
@@ -38,14 +44,15 @@ classroom.start()
 #
 # <div lang="zh">
 #
-# *5 分钟。* 先验模型写 *token*（词元）。语言模型一次写一个，写完一个再写下一个。VAR 一次写**一整个尺度**：先 1 个，再 4 个，再 16 个……
+# *5 分钟。* 写 token 的是**先验**：token 的概率模型，从中采样就得到新图像。语言模型一次写一个，写完一个再写下一个。VAR 一次写**一整个尺度**：先 1 个，再 4 个，再 16 个……
 #
 # 16 × 16 的图，一次一个要写 256 个 token；按 1、2、4、8、16 五个尺度写，一共 341 个，反而更多。
 #
 # </div>
 # <div lang="en">
 #
-# *5 minutes.* A prior writes *tokens*. A language model writes one, then the next. VAR writes **a whole scale** at once: 1, then
+# *5 minutes.* Tokens are written by a **prior**, a probability model of them: sampling from it makes new images. A language model writes
+# one, then the next. VAR writes **a whole scale** at once: 1, then
 # 4, then 16 …
 #
 # For a map of 16 × 16, one at a time means 256 tokens; in the five scales 1, 2, 4, 8, 16 there are 341, even more.
@@ -64,10 +71,11 @@ guess_cost
 
 # %% jupyter={"source_hidden": true}
 guess_cost.hold()
-for name, plan in (("一次一个 token    token by token", "token"), ("一次一个尺度  scale by scale", "scale")):
+for zh, en, plan in (("一次一个 token", "token by token", "token"), ("一次一个尺度", "scale by scale", "scale")):
     chunks = lesson.plans(16)[plan]
-    print(f"{name}: {sum(chunks)} tokens, {len(chunks)} 次 passes, {lesson.pairs(chunks)} 对 pairs "
-          f"(没有缓存 without cache: {lesson.pairs(chunks, cache=False)})")
+    pairs, without = lesson.pairs(chunks), lesson.pairs(chunks, cache=False)
+    classroom.say(f"{zh}：{sum(chunks)} 个 token，{len(chunks)} 次，{pairs} 对（没有缓存 {without}）",
+                  f"{en}: {sum(chunks)} tokens, {len(chunks)} passes, {pairs} pairs (without a cache {without})")
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 guess_cost.hold()
@@ -86,12 +94,12 @@ assert seconds[32]["scale"] < seconds[32]["token"]
 # %% [markdown]
 # <div lang="zh">
 #
-# **记住：** 下一尺度预测省的是**先后**：$n^2$ 次变成 $\log_2 n + 1$ 次。VAR 论文的附录说从 $O(n^6)$ 降到 $O(n^4)$，那是没有缓存的算法；摘要说推理快约 20 倍，是另一台机器、另一种大小。
+# **要点：** 下一尺度预测省的是**先后**：$n^2$ 次变成 $\log_2 n + 1$ 次。VAR 论文的附录说从 $O(n^6)$ 降到 $O(n^4)$，那是没有缓存的算法；摘要说推理快约 20 倍，是另一台机器、另一种大小。
 #
 # </div>
 # <div lang="en">
 #
-# **Keep:** what next-scale prediction saves is **waiting**: $n^2$ passes become $\log_2 n + 1$. VAR's appendix says $O(n^6)$ falls
+# **Takeaway:** what next-scale prediction saves is **waiting**: $n^2$ passes become $\log_2 n + 1$. VAR's appendix says $O(n^6)$ falls
 # to $O(n^4)$, which counts without a cache; the abstract's speed-up of about 20 is another machine, another size.
 #
 # </div>
@@ -101,13 +109,13 @@ assert seconds[32]["scale"] < seconds[32]["token"]
 #
 # <div lang="zh">
 #
-# *6 分钟。* 我们的数字是 16 × 16 像素，特征图 4 × 4，尺度 1、2、3、4，共 30 个 token。训练时 30 个一起算，所以要规定：谁看得见谁？
+# *6 分钟。* 我们的数字是 16 × 16 像素，特征图 4 × 4，尺度 1、2、3、4，共 30 个 token。训练时 30 个一起算，所以要规定：谁可以看谁？这样一张表叫**掩码**。
 #
 # </div>
 # <div lang="en">
 #
 # *6 minutes.* Our digits have 16 × 16 pixels, a feature map of 4 × 4, scales 1, 2, 3, 4: 30 tokens in all. In training all 30 are
-# computed together, so it must be settled: who may see whom?
+# computed together, so it must be settled: who may look at whom? That table is the **mask**.
 #
 # </div>
 
@@ -125,7 +133,7 @@ scales = (1, 2, 3, 4)
 lengths = torch.tensor([n * n for n in scales])
 scale_of = torch.arange(len(scales)).repeat_interleave(lengths)  # (30,) 每个 token 属于哪个尺度 whose scale
 mask = scale_of[:, None] >= scale_of[None, :]  # (30, 30) 行看列 the row looks at the column
-print(tuple(mask.shape), "与库里的相同 same as the library's:", torch.equal(mask, block_causal_mask(lengths.tolist())))
+assert torch.equal(mask, block_causal_mask(lengths.tolist()))  # 与库里的相同 the same as the library's
 
 # %%
 lesson.MaskMap(scales)
@@ -153,12 +161,12 @@ guess_mask.reveal(2, because=(
 # %% [markdown]
 # <div lang="zh">
 #
-# **记住：** $\text{scale}(\text{query}) \ge \text{scale}(\text{key})$：尺度内双向，尺度间因果。代价是：同一尺度的 token 各抽各的签，互相不商量，只有下一尺度才看得见抽到了什么。
+# **要点：** $\text{scale}(\text{query}) \ge \text{scale}(\text{key})$：尺度内双向，尺度间因果。代价是：同一尺度的 token 各抽各的签，互相不商量，只有下一尺度才看得见抽到了什么。
 #
 # </div>
 # <div lang="en">
 #
-# **Keep:** $\text{scale}(\text{query}) \ge \text{scale}(\text{key})$: both ways within a scale, causal across scales. The price:
+# **Takeaway:** $\text{scale}(\text{query}) \ge \text{scale}(\text{key})$: both ways within a scale, causal across scales. The price:
 # tokens of one scale are drawn independently, and only the next scale sees what came up.
 #
 # </div>
@@ -246,7 +254,8 @@ for step in (lambda twin, batch: training_step(twin.train(), torch.optim.Adam(tw
              lambda twin, batch: next(iter(fit_prior(twin, [batch], steps=1))).loss):
     torch.manual_seed(1)
     first.append(step(VAR(tokenizer, num_classes=10).to(device), [each.to(device) for each in next(lesson.recipe().batches)]))
-print(f"一步的损失 loss of one step: {first[0]:.3f}; fit_prior: {first[1]:.3f}")
+classroom.say(f"第一步的损失：我们 {first[0]:.3f}，fit_prior {first[1]:.3f}",
+              f"loss of the first step: ours {first[0]:.3f}, fit_prior {first[1]:.3f}")
 guess_loss.reveal(2, because=(
     f"64 个码字一样可能：ln 64 ≈ 4.16。在留出的数字上量得 {before:.2f}，略高：随机的权重有随机的偏好。是每个 token 的平均，所以不乘 30。",
     f"64 codes alike: ln 64 ≈ 4.16. On the held-out digits it is {before:.2f}, a little more: random weights have random "
@@ -269,7 +278,8 @@ for record in panel.watch(fit_prior(var, source.batches, seconds=40), preview=lo
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 idx_Bl = tokenizer.img_to_idxBl(exam[0])
 after, library = loss_of(var, *exam).item(), -var.log_likelihood(idx_Bl, exam[1]).mean().item() / 30
-print(f"留出的数字 held-out digits: {before:.2f} → {after:.2f} nat / token, var.log_likelihood: {library:.2f}")
+classroom.say(f"留出的数字，每个 token：{before:.2f} → {after:.2f} nat；var.log_likelihood 说 {library:.2f}",
+              f"held-out digits: {before:.2f} → {after:.2f} nats a token; var.log_likelihood says {library:.2f}")
 assert after < before and abs(after - library) < 1e-3
 
 
@@ -291,13 +301,14 @@ assert after < before and abs(after - library) < 1e-3
 #
 # <div lang="zh">
 #
-# *8 分钟。* 写就是训练的那一遍，重复 4 次，每次多写一个尺度。还没写的地方先填 0：掩码保证它们没人看。$t$ 是**引导**，越细越强：
+# *8 分钟。* 写就是训练的那一遍，重复 4 次，每次多写一个尺度。还没写的地方先填 0：掩码保证它们没人看。$t$ 是**无分类器引导**的强度，尺度越细越强，它把有类别和没有类别的 logits 拉得更开：
 #
 # </div>
 # <div lang="en">
 #
 # *8 minutes.* Writing is the pass of training, 4 times over, one more scale each time. What is not yet written is filled with 0:
-# thanks to the mask nobody looks there. $t$ is the **guidance**, stronger the finer the scale:
+# thanks to the mask nobody looks there. $t$ is the strength of **classifier-free guidance**, which pushes the logits with a class away from those without one; it
+# grows with the scale:
 #
 # </div>
 #
@@ -306,15 +317,15 @@ assert after < before and abs(after - library) < 1e-3
 # %%
 @torch.no_grad()
 def my_sample(labels, guidance, generator):
-    words = [torch.zeros(len(labels), n * n, dtype=torch.int64, device=device) for n in scales]  # 还没写 not written yet
+    tokens = [torch.zeros(len(labels), n * n, dtype=torch.int64, device=device) for n in scales]  # 还没写 not written yet
     both = torch.cat([labels, torch.full_like(labels, 10)])  # 10：没有类别 no class
     for k in range(len(scales)):
-        var_input = tokenizer.idxBl_to_var_input(words).repeat(2, 1, 1)
+        var_input = tokenizer.idxBl_to_var_input(tokens).repeat(2, 1, 1)
         with_class, without = var(both, var_input)[:, scale_of == k].chunk(2)  # (B, n², K)
         t = guidance * k / (len(scales) - 1)
         p = ((1 + t) * with_class - t * without).softmax(dim=-1)
-        words[k] = torch.multinomial(p.flatten(0, 1).cpu(), 1, generator=generator).view(len(labels), -1).to(device)
-    return words
+        tokens[k] = torch.multinomial(p.flatten(0, 1).cpu(), 1, generator=generator).view(len(labels), -1).to(device)
+    return tokens
 
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
@@ -322,7 +333,7 @@ ten = torch.arange(10, device=device)
 mine = my_sample(ten, 1.5, torch.Generator().manual_seed(0))
 library = var.sample(ten, guidance=1.5, generator=torch.Generator().manual_seed(0))
 same = (torch.cat(mine, dim=1) == torch.cat(library, dim=1)).float().mean().item()
-print(f"与 var.sample 相同的 token tokens the same as var.sample's: {same:.0%}")
+classroom.say(f"与 var.sample 相同的 token：{same:.0%}", f"tokens the same as var.sample's: {same:.0%}")
 assert same > 0.95
 states = tokenizer.idxBl_to_img(mine, cumulative=True)
 figure = lesson.draw_rows({f"{n} × {n}": state for n, state in zip(scales, states, strict=True)}, {"1 × 1": "0123456789"})
@@ -333,13 +344,13 @@ classroom.show(figure, "十列数字，四行尺度：第一行十团差不多�
 # %% [markdown]
 # <div lang="zh">
 #
-# 上面没有缓存，每次都从头算；库里有，每个尺度只算新的 token，写出来的一模一样。
+# 上面没有缓存，每次都从头算；库里有**键值缓存**：留下已写部分的键和值，每个尺度只算新的 token。写出来的一模一样。
 #
 # </div>
 # <div lang="en">
 #
-# The loop above keeps no cache and computes all of it each time; the library does keep one and computes new tokens only. What they
-# write is the same.
+# The loop above keeps no cache and computes all of it each time; the library has a **key-value cache**: keys and values of what is
+# written are kept, and only new tokens are computed. What they write is the same.
 #
 # </div>
 
@@ -477,13 +488,13 @@ assert (given_share[4] > 0.6 and asked_share[4] < 0.2) or record.step < 600  # �
 #
 # <div lang="zh">
 #
-# *4 分钟。* 从没教过它**认**数字。但它知道每个类别会怎么写：一个真数字，挨个问“如果是 0、1、…、9，你写出它的可能有多大？”，取最大的。
+# *4 分钟。* 从没教过它**认**数字。但它知道每个类别会怎么写：一个真数字，挨个问“如果是 0、1、…、9，你写出它的可能有多大？”，取最大的。模型给这一串 token 的概率，叫**似然**。
 #
 # </div>
 # <div lang="en">
 #
 # *4 minutes.* It was never taught to **recognise** digits. But it knows how each class is written: of a real digit, ask in turn “were
-# it a 0, 1, …, 9, how likely would you be to write this?”, and take the largest.
+# it a 0, 1, …, 9, how likely would you be to write this?”, and take the largest. The probability that a model gives to tokens is their **likelihood**.
 #
 # </div>
 
@@ -502,7 +513,8 @@ right = scores.argmax(dim=1) == truth
 guess_name.hold()
 percent, neighbour, machine = (100 * (names == truth).float().mean().item() for names in (
     scores.argmax(dim=1), judging.neighbour_names(held_out), judging.names(held_out)))
-print(f"似然 likelihood: {percent:.1f} %   最近邻 1-nearest neighbour: {neighbour:.1f} %   SVM: {machine:.1f} %")
+classroom.say(f"认对：似然 {percent:.1f} %，最近邻 {neighbour:.1f} %，支持向量机（SVM）{machine:.1f} %",
+              f"right: likelihood {percent:.1f} %, nearest neighbour {neighbour:.1f} %, support vector machine (SVM) {machine:.1f} %")
 wrong = (~right).nonzero().flatten()[:4]
 shown = torch.cat([right.nonzero().flatten()[:2], wrong])
 figure = lesson.draw_guesses(held_out[shown], truth[shown], scores[shown])
@@ -541,8 +553,9 @@ figure = lesson.draw_rows(rows, titles)
 classroom.show(figure, "四行数字：写的，各自最近的训练图和距离；留出的真数字，各自最近的训练图和距离。两组距离差不多，没有一张是照抄。",
                "Four rows of digits: written ones, the training picture nearest to each and its distance; held-out real ones, and "
                "the same. The distances are alike; none is a copy.")
-print(f"离最近的训练图 distance to the nearest training picture: {verdict.novelty:.2f} × 留出的真数字 that of held-out real digits")
-print(f"同类之间的差别 differences within a class: {verdict.variety:.2f} × 训练数字 those of the training digits")
+classroom.say(f"离最近的训练图的距离，是留出的真数字的 {verdict.novelty:.2f} 倍\n同类之间的差别，是训练数字的 {verdict.variety:.2f} 倍",
+              f"distance to the nearest training picture: {verdict.novelty:.2f} times that of held-out real digits\n"
+              f"differences within a class: {verdict.variety:.2f} times those of the training digits")
 assert verdict.novelty > 0.6
 
 # %% [markdown]
@@ -582,8 +595,9 @@ classroom.show(figure, "四行数字，各有两个损失。没有掩码的训�
                "Four rows of digits with two losses each. Without the mask the loss of training is lowest, that of writing highest; "
                "without level embeddings it is much like the whole; without guidance they are sloppier.")
 losses = {part: loss for part, (_, loss) in models.items()}
-print(f"评委认成所要的 named as asked: 完整 whole {found['nothing'].named:.0%}, 没有掩码 no mask {found['mask'].named:.0%}, "
-      f"没有尺度嵌入 no level {found['level'].named:.0%}, 没有引导 no guidance {found['guidance'].named:.0%}")
+whole, no_mask, no_level, no_guidance = (f"{found[part].named:.0%}" for part in ("nothing", "mask", "level", "guidance"))
+classroom.say(f"评委认成所要的：完整 {whole}，没有掩码 {no_mask}，没有尺度嵌入 {no_level}，没有引导 {no_guidance}",
+              f"named as asked: whole {whole}, no mask {no_mask}, no level embeddings {no_level}, no guidance {no_guidance}")
 guess_parts.reveal(list(losses).index(min(losses, key=losses.get)), because=(
     f"没有掩码，训练损失 {losses['mask']:.2f}，完整的 {losses['nothing']:.2f}：它偷看更细的输入，里面就有答案。写的时候没有可偷看的，"
     f"在留出的数字上损失成了 {writing['mask']:.2f}，完整的是 {writing['nothing']:.2f}。损失低不等于学得好。没有尺度嵌入几乎无妨："
@@ -673,18 +687,19 @@ classroom.Quiz([
 #
 # <div lang="zh">
 #
-# **练习一 ●○○ · 5 分钟。** 写掩码。`lengths` 是每个尺度的 token 数，如 `tensor([1, 4, 9])`；返回 (L, L) 的 bool，行看得见列处为 True。
+# **练习一 ●○○ · 5 分钟。** 写一个带窗口的掩码：每个 token 看得见自己的尺度，和它前面 `window` 个较粗的尺度，再粗的看不见。`lengths` 是每个尺度的 token 数，如 `tensor([1, 4, 9])`；返回 (L, L) 的 bool，行看得见列处为 True。
 #
 # </div>
 # <div lang="en">
 #
-# **Exercise 1 ●○○ · 5 minutes.** Write the mask. `lengths` holds the tokens of each scale, such as `tensor([1, 4, 9])`; return
-# (L, L) bool, True where the row may see the column.
+# **Exercise 1 ●○○ · 5 minutes.** Write a mask with a window: a token sees its own scale and the `window` coarser ones before
+# it, none beyond. `lengths` holds the number of tokens of each scale, such as `tensor([1, 4, 9])`; return (L, L) bool, True where
+# the row may see the column.
 #
 # </div>
 
 # %%
-def my_mask(lengths):
+def my_mask(lengths, window):
     ...
 
 
@@ -692,9 +707,10 @@ lesson.exercises.mask.check(my_mask)
 
 
 # %% jupyter={"source_hidden": true}
-def solution(lengths):
+def solution(lengths, window):
     scale = torch.arange(len(lengths)).repeat_interleave(lengths)
-    return scale[:, None] >= scale[None, :]
+    finer = scale[:, None] - scale[None, :]  # (L, L)
+    return (finer >= 0) & (finer <= window)
 
 
 lesson.exercises.mask.check(solution, quiet=True)

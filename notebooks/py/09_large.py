@@ -11,6 +11,8 @@
 # 2. 数一数半精度选错多少，让两个进程学同一个码本，再看它们不通气会怎样；
 # 3. 把码本从 512 个码字放大到 262144 个，画出代价曲线，用倒排表换一条更平的。
 #
+# **要先会什么：** 第 1 课的展开式、`argmin`，浮点数有几位。**一分钟回顾：** 每个向量换成最近的码字，比的是 ‖e‖² − 2z·e（第 1 课）；码本用 EMA 学习，死码字重启（第 4 课）。
+#
 # 这一课的时间都是同一次运行里的**比值**：你的机器会给出别的数，道理不变。
 #
 # </div>
@@ -24,6 +26,10 @@
 #    changed;
 # 2. count the wrong winners of half precision, let two processes learn one codebook, and see what happens if they do not talk;
 # 3. grow the codebook from 512 codes to 262144, draw the cost curves, and trade for a flatter one with inverted lists.
+#
+# **What you need to know:** lesson 1's expansion, `argmin`, and that floating-point numbers have few digits. **One-minute recap:**
+# every vector is replaced by its nearest code, by comparing ‖e‖² − 2z·e (lesson 1); the codebook learns by EMA, and dead codes are
+# restarted (lesson 4).
 #
 # Times in this lesson are **ratios** within one run: your machine gives other numbers, the reasons stay.
 #
@@ -85,8 +91,8 @@ lesson.MatrixMemory()
 # %% jupyter={"source_hidden": true}
 guess_matrix.hold()
 memory = lesson.memory_of(n=262144, k=16384, d=32)
-print("输入 inputs:", lesson.bytes_said(memory["vectors"] + memory["codebook"]))
-print("分数 scores:", lesson.bytes_said(memory["scores"]), "  一块 one chunk:", lesson.bytes_said(memory["chunk"]))
+inputs, scores, chunk = map(lesson.bytes_said, (memory["vectors"] + memory["codebook"], memory["scores"], memory["chunk"]))
+classroom.say(f"输入 {inputs}，分数 {scores}，其中一块 {chunk}", f"inputs {inputs}, scores {scores}, one chunk of them {chunk}")
 guess_matrix.reveal(2, because=(
     "N × K 个数，每个 4 字节：2¹⁸ · 2¹⁴ · 4 = 2³⁴ 字节。输入随 N 和 K 相加，分数表随它们相乘。",
     "N × K numbers of 4 bytes: 2¹⁸ · 2¹⁴ · 4 = 2³⁴ bytes. Inputs grow with the sum of N and K, the table with their product."))
@@ -96,12 +102,12 @@ assert memory["scores"] == 16 * 2**30
 # %% [markdown]
 # <div lang="zh">
 #
-# **记住：** 先撑不住的是内存，而且不是数据，是中间结果：它随 **N × K** 长，与 D 无关。可我们要的只有每行的一个索引，共 N 个数。
+# **要点：** 先撑不住的是内存，而且不是数据，是中间结果：它随 **N × K** 长，与 D 无关。可我们要的只有每行的一个索引，共 N 个数。
 #
 # </div>
 # <div lang="en">
 #
-# **Keep:** memory gives out first, and not for the data but for something in between: it grows with **N × K**, whatever D. And
+# **Takeaway:** memory gives out first, and not for the data but for something in between: it grows with **N × K**, whatever D. And
 # all we want of it is one index a row, N numbers.
 #
 # </div>
@@ -144,8 +150,9 @@ same = int((chunked(z, codebook, 1024) == chunked(z, codebook, len(z))).sum())
 peaks = {rows: classroom.peak_memory(chunked, z, codebook, rows) for rows in (len(z), 1024, 64)}
 seconds = classroom.seconds_in_turn({rows: lambda rows=rows: chunked(z, codebook, rows) for rows in peaks})
 for rows, peak in peaks.items():
-    print(f"{rows:5} 行一块 rows a chunk: {lesson.bytes_said(peak):>8}, 时间 time × {seconds[rows] / seconds[1024]:.2f}")
-print(f"相同的索引 same indices: {same} / {len(z)}")
+    said = f"{lesson.bytes_said(peak):>8}", f"{seconds[rows] / seconds[1024]:.2f}"
+    classroom.say(f"{rows:5} 行一块：{said[0]}，时间 × {said[1]}", f"{rows:5} rows a chunk: {said[0]}, time × {said[1]}")
+classroom.say(f"{len(z)} 个索引里相同的：{same}", f"of {len(z)} indices the same: {same}")
 assert same == len(z) and peaks[len(z)] > 8 * peaks[1024]
 faster = seconds[len(z)] > 1.1 * seconds[1024]
 guess_chunks.reveal(2 if faster else 1, because=(
@@ -159,12 +166,12 @@ guess_chunks.reveal(2 if faster else 1, because=(
 # %% [markdown]
 # <div lang="zh">
 #
-# **记住：** 分块把内存从 N × K 变成**行数 × K**，索引一个不差，还不用付时间。`nearest_code` 在 CPU 上一块最多 2²¹ 个分数，8 MiB。
+# **要点：** 分块把内存从 N × K 变成**行数 × K**，索引一个不差，还不用付时间。`nearest_code` 在 CPU 上一块最多 2²¹ 个分数，8 MiB。
 #
 # </div>
 # <div lang="en">
 #
-# **Keep:** chunks turn a memory of N × K into **rows × K**, leave every index as it was, and cost no time. On a CPU
+# **Takeaway:** chunks turn a memory of N × K into **rows × K**, leave every index as it was, and cost no time. On a CPU
 # `nearest_code` takes at most 2²¹ scores a chunk, 8 MiB.
 #
 # </div>
@@ -204,7 +211,8 @@ bars
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 guess_steps.hold()
 argmin, amin = bars.times["argmin"], bars.times["amin"]
-print(f"argmin {argmin:.2f}, amin {amin:.2f} × 乘积 product; argmin / amin = {argmin / amin:.0f}")
+classroom.say(f"以乘积的时间为 1：argmin {argmin:.2f}，amin {amin:.2f}，相差 {argmin / amin:.0f} 倍",
+              f"in units of the product's time: argmin {argmin:.2f}, amin {amin:.2f}, a factor of {argmin / amin:.0f}")
 guess_steps.reveal(0 if argmin < 0.12 else 1 if argmin < 0.4 else 2, because=(
     "乘积一条指令处理许多个数；argmin 要带着位置，一个一个地比（PyTorch 的 ReduceOpsKernel.cpp）。amin 不要位置，又能成批地比。",
     "The product handles many numbers an instruction; argmin carries a position along and compares one by one (PyTorch's "
@@ -267,7 +275,8 @@ guess_groups.hold()
 for groups in (2, 32, 512):
     print(f"G = {groups:3}: {groups} + {1024 // groups} = {groups + 1024 // groups}")
 found = chunked(z, codebook, 1024, two_levels)
-print(f"与 nearest_code 相同 same as nearest_code: {int((found == nearest_code(z, codebook)).sum())} / {len(z)}")
+same = int((found == nearest_code(z, codebook)).sum())
+classroom.say(f"{len(z)} 个索引里与 nearest_code 相同的：{same}", f"of {len(z)} indices the same as nearest_code's: {same}")
 guess_groups.reveal(1, because=(
     "G 个最小值，加上打开的一组 K/G 个：G + K/G 在 G = √K = 32 时最小，64 个，不是 1024 个。",
     "G minima and the K/G scores of the opened group: G + K/G is least at G = √K = 32, which gives 64 instead of 1024."))
@@ -279,12 +288,12 @@ with_levels
 # %% [markdown]
 # <div lang="zh">
 #
-# **记住：** 归约的代价取决于你问什么。问“多小”，一遍快扫；问“在哪里”，只在 G + K/G 个数里找，G ≈ √K。`nearest_code` 就是这样搜的（它的组是隔着取的，道理一样），再加两样：先居中；舍入的界之内有**第二个候选**的行，另用 float64 裁定。所以它快，而且和 float64 逐一相减的答案相同。
+# **要点：** 归约的代价取决于你问什么。问“多小”，一遍快扫；问“在哪里”，只在 G + K/G 个数里找，G ≈ √K。`nearest_code` 就是这样搜的（它的组是隔着取的，道理一样），再加两样：先居中；舍入的界之内有**第二个候选**的行，另用 float64 裁定。所以它快，而且和 float64 逐一相减的答案相同。
 #
 # </div>
 # <div lang="en">
 #
-# **Keep:** what a reduction costs depends on what you ask. “How small” is one fast pass; “where” is sought among G + K/G numbers
+# **Takeaway:** what a reduction costs depends on what you ask. “How small” is one fast pass; “where” is sought among G + K/G numbers
 # only, G ≈ √K. So does `nearest_code` (its groups are taken at regular distances; the reason is the same), and adds two things: it
 # centres first, and rows with a **second candidate** within the rounding bound are settled in float64. Hence it is fast, and its
 # answers are those of plain differences in float64.
@@ -330,7 +339,8 @@ figure = lesson.draw_wrong(wrong, sizes).figure
 classroom.show(figure, "四条上升的线：选错的比例随码字增多而升高；bf16 从约 5 % 升到约 40 %，fp16 从不到 1 % 升到约 10 %，居中后都低一些。",
                "Four rising lines: the share of wrong winners grows with the codebook, bf16 from about 5 % to about 40 %, fp16 "
                "from below 1 % to about 10 %; centred, each is somewhat lower.")
-print(f"262144 个码字 codes: 误差多 more error: bf16 {losses['bf16', K]:.0%}, fp16 {losses['fp16', K]:.1%}")
+more = f"bf16 {losses['bf16', K]:.0%}, fp16 {losses['fp16', K]:.1%}"
+classroom.say(f"262144 个码字时多出的误差：{more}", f"more error with 262144 codes: {more}")
 guess_half.reveal(2, because=(
     "码字越多，第一名和第二名越接近；16 位的数却不会更密，它们就打平了。居中让数变小、变密，有用，但救不了全部。",
     "The more codes, the closer first and second come, while 16-bit numbers get no denser: they tie. Centring makes the numbers "
@@ -359,12 +369,12 @@ for dtype, full in ((torch.float16, 2048), (torch.bfloat16, 256), (torch.float32
 # %% [markdown]
 # <div lang="zh">
 #
-# **记住：** 网络可以半精度，**搜索、损失和码本统计用 float32**（vqlab 在 autocast 里也这样做）。混合精度训练的论文同样留着 float32 的权重，用 float32 累加。
+# **要点：** 网络可以半精度，**搜索、损失和码本统计用 float32**（vqlab 在 autocast 里也这样做）。混合精度训练的论文同样留着 float32 的权重，用 float32 累加。
 #
 # </div>
 # <div lang="en">
 #
-# **Keep:** the network may run in half precision; **search, losses and codebook statistics stay in float32** (so vqlab does, even
+# **Takeaway:** the network may run in half precision; **search, losses and codebook statistics stay in float32** (so vqlab does, even
 # under autocast). The paper on mixed precision training likewise keeps float32 weights and sums in float32.
 #
 # </div>
@@ -386,7 +396,8 @@ for dtype, full in ((torch.float16, 2048), (torch.bfloat16, 256), (torch.float32
 
 # %% tags=["nbval-ignore-output"]
 device = pick_device()
-print("一百万 a million × 16384:", lesson.bytes_said(lesson.memory_of(2**20, 16384, 32)["scores"]))
+table = lesson.bytes_said(lesson.memory_of(2**20, 16384, 32)["scores"])
+classroom.say(f"一百万 × 16384 个分数：{table}", f"a million × 16384 scores: {table}")
 if device.type == "cuda":
     print({name: f"{time:.2f}" for name, time in lesson.step_times(steps, 1024, 16, device=device).items()})
     many, few = torch.randn(2**18, 32, device=device), torch.randn(16384, 32, device=device)
@@ -394,7 +405,8 @@ if device.type == "cuda":
                                          "nearest_code": lambda: nearest_code(many, few)})
     print(f"nearest_code / chunked: {seconds['nearest_code'] / seconds['chunked']:.2f}")
 else:
-    print("这台机器没有 GPU（或没有选它）：这一步跳过，其余照常。No GPU here (or not chosen): skipped; all else runs.")
+    classroom.say("这台机器没有 GPU（或没有选它）：这一步跳过，其余照常。",
+                  "No GPU here (or not chosen): skipped; all else runs.")
 
 # %% [markdown]
 # ## 6. 两个进程，一个码本 · Two processes, one codebook
@@ -421,7 +433,8 @@ alone = lesson.learn()  # 一个进程，整批数据 one process, the whole bat
 ranks = lesson.learn_in_processes(2)  # python -m vqlab.lessons.large.ranks，两次 twice
 for rank in ranks:
     gap = lesson.codebook_gap(rank["together"], alone).max().item()
-    print(f"与一个进程的最大差 largest difference from one process < 1e-5: {gap < 1e-5}")
+    classroom.say(f"与一个进程的最大差小于 1e-5：{gap < 1e-5}",
+                  f"largest difference from one process below 1e-5: {gap < 1e-5}")
 
 # %% jupyter={"source_hidden": true}
 guess_apart = classroom.Predict(
@@ -450,9 +463,10 @@ classroom.show(figure, "两条线：共享统计时一直约 28 dB；各学各�
                "Two lines: sharing statistics, about 28 dB throughout; learning apart, it falls to about 15 dB within some steps and "
                "stays there.")
 shared, apart = decibels.values()
-print(f"第 50 步 step 50: 共享 shared {shared[-1]:.1f} dB, 各学各的 apart {apart[-1]:.1f} dB")
+classroom.say(f"第 50 步：共享 {shared[-1]:.1f} dB，各学各的 {apart[-1]:.1f} dB",
+              f"step 50: shared {shared[-1]:.1f} dB, apart {apart[-1]:.1f} dB")
 guess_apart.reveal(1, because=(
-    "多数码字还差不多，但重启过的码字各奔东西：同一个词元在两边是两种颜色，而且没有人报错。",
+    "多数码字还差不多，但重启过的码字各奔东西：同一个 token 在两边是两种颜色，而且没有人报错。",
     "Most codes are still alike, but those that were restarted went their own ways: one token means two colours, and nobody "
     "reports an error."))
 assert shared[-1] > apart[-1] + 5
@@ -472,12 +486,12 @@ classroom.PictureExplorer(
 # %% [markdown]
 # <div lang="zh">
 #
-# **记住：** 共享的不是均值，而是**个数与和**：加起来再除，才等于一个进程看完整批。起点（k 均值）和重启用的随机向量也要由一个进程定，再广播。整个训练这样开：`torchrun --nproc-per-node=2 -m vqlab.train photos`；更多机器，只多写 `--nnodes`。
+# **要点：** 共享的不是均值，而是**个数与和**：加起来再除，才等于一个进程看完整批。起点（k 均值）和重启用的随机向量也要由一个进程定，再广播。整个训练这样开：`torchrun --nproc-per-node=2 -m vqlab.train photos`；更多机器，只多写 `--nnodes`。
 #
 # </div>
 # <div lang="en">
 #
-# **Keep:** what is shared is not means but **counts and sums**: add, then divide, and it equals one process on the whole batch. The
+# **Takeaway:** what is shared is not means but **counts and sums**: add, then divide, and it equals one process on the whole batch. The
 # start (k-means) and the random vectors of restarts must be decided by one process, too, and broadcast. A whole training starts
 # so: `torchrun --nproc-per-node=2 -m vqlab.train photos`; for more machines add `--nnodes`.
 #
@@ -585,8 +599,10 @@ classroom.show(figure, "双对数图：全部比较的两条线陡，斜率约 1
                "A log–log plot: the two that compare all are steep, slope 1 or more; inverted lists are much flatter, slower for "
                "small codebooks, many times faster for large ones.")
 exact, lists_slope = (lesson.slope(curves[name], 4096, 262144) for name in (names[0], names[2]))
-for name in names:
-    print(f"{name}: 斜率 slope {lesson.slope(curves[name], 4096, 262144):.2f}, × {curves[name][262144] / curves[name][4096]:.0f}")
+for name, zh, en in zip(names, ("一层，分块", "nearest_code", "倒排表，8 格"), ("one level, in chunks", "nearest_code", "lists, 8 cells"),
+                        strict=True):
+    slope, ratio = lesson.slope(curves[name], 4096, 262144), curves[name][262144] / curves[name][4096]
+    classroom.say(f"{zh}：斜率 {slope:.2f}，× {ratio:.0f}", f"{en}: slope {slope:.2f}, × {ratio:.0f}")
 guess_slope.reveal(1, because=(
     "全部比较，时间 ∝ K，斜率约 1；码本大到装不进缓存，还要再慢一些。倒排表比较 √K 个格心和 8 · K/√K 个码字，时间 ∝ √K，斜率约 0.5；表要预先建好，码本一变就要重建。",
     "Comparing all, time ∝ K, slope about 1, and more where the codebook leaves the cache. Lists compare √K centres and 8 · K/√K codes: time ∝ √K, slope about 0.5; they must be "
@@ -596,7 +612,7 @@ assert 0.5 < exact < 2 and lists_slope < exact
 # %% [markdown]
 # <div lang="zh">
 #
-# **记住：** 精确搜索的时间 ∝ N · K · D，谁也绕不开；只能省内存、省归约、加机器。近似搜索才改得了斜率。实际系统怎么选：
+# **要点：** 精确搜索的时间 ∝ N · K · D，谁也绕不开；只能省内存、省归约、加机器。近似搜索才改得了斜率。实际系统怎么选：
 #
 # | 规模 | 做法 |
 # | --- | --- |
@@ -607,7 +623,7 @@ assert 0.5 < exact < 2 and lists_slope < exact
 # </div>
 # <div lang="en">
 #
-# **Keep:** exact search takes time ∝ N · K · D, and nobody gets around it; one saves memory, saves on the reduction, adds machines.
+# **Takeaway:** exact search takes time ∝ N · K · D, and nobody gets around it; one saves memory, saves on the reduction, adds machines.
 # Only approximation changes the slope. What real systems choose:
 #
 # | scale | what one does |
@@ -626,7 +642,7 @@ assert 0.5 < exact < 2 and lists_slope < exact
 # - 先撑不住的是 N × K 的中间结果；分块之后内存有上限，索引不变。
 # - 在 CPU 上，问“在哪里”的 argmin 和乘积一样贵；两层归约只在 G + K/G 个数里找位置。
 # - 半精度选错的赢家随 K 增多；搜索和统计用 float32。
-# - 几个进程要共享个数与和；不通气，同一个词元就有了两种意思，却没有人报错。
+# - 几个进程要共享个数与和；不通气，同一个 token 就有了两种意思，却没有人报错。
 # - 精确搜索斜率为 1；倒排表约为 0.5，但会漏，漏多少取决于数据成不成团。
 #
 # </div>
@@ -666,7 +682,7 @@ classroom.Quiz([
               "Two processes have EMA codebooks, the network uses DDP. Someone forgot to all-reduce the statistics. What does one see?"), [
         Option(("马上报错", "an error at once"), False,
                ("形状都对，没有什么可报的。", "All shapes fit; there is nothing to report.")),
-        Option(("损失还在降，但同一个词元在两边是不同的码字", "the loss still falls, but one token means different codes"), True,
+        Option(("损失还在降，但同一个 token 在两边是不同的码字", "the loss still falls, but one token means different codes"), True,
                ("对：只看 0 号进程的损失发现不了，要比较两边的码本。", "Right: rank 0's loss does not show it; compare the codebooks.")),
         Option(("没有影响：DDP 会同步所有参数", "nothing: DDP synchronizes all parameters"), False,
                ("DDP 平均的是梯度；EMA 码本没有梯度。", "DDP averages gradients; an EMA codebook has none."))]),
@@ -686,18 +702,19 @@ classroom.Quiz([
 #
 # <div lang="zh">
 #
-# **练习一 ●○○ · 6 分钟。** 写分块搜索：`z` 是 (N, D)，`codebook` 是 (K, D)，一次最多算 `rows` 行分数，返回 (N,) 的索引。检查时会看你有没有偷偷做出整张表。
+# **练习一 ●○○ · 6 分钟。** 上面按向量分块；现在按**码字**分块，码本放不下时就这样搜：`z` 是 (N, D)，`codebook` 是 (K, D)，一次最多算 `size` 个码字的分数，返回 (N,) 的索引。检查时会看你有没有偷偷做出整张表。
 #
 # </div>
 # <div lang="en">
 #
-# **Exercise 1 ●○○ · 6 minutes.** Write the search in chunks: `z` is (N, D), `codebook` (K, D), at most `rows` rows of scores at
-# once; return (N,) indices. The check watches whether the whole table is made after all.
+# **Exercise 1 ●○○ · 6 minutes.** The chunks above were of vectors; now take chunks of **codes**, as one does when the
+# codebook does not fit: `z` is (N, D), `codebook` (K, D), the scores of at most `size` codes at once; return (N,) indices. The
+# check watches whether the whole table is made after all.
 #
 # </div>
 
 # %%
-def my_chunked(z, codebook, rows):
+def my_chunked(z, codebook, size):
     ...
 
 
@@ -705,8 +722,14 @@ lesson.exercises.chunked.check(my_chunked)
 
 
 # %% jupyter={"source_hidden": true}
-def solution(z, codebook, rows):
-    return torch.cat([(codebook.square().sum(dim=1) - 2 * part @ codebook.t()).argmin(dim=1) for part in z.split(rows)])
+def solution(z, codebook, size):
+    best, index = torch.full((len(z),), torch.inf), torch.zeros(len(z), dtype=torch.int64)
+    for start in range(0, len(codebook), size):
+        codes = codebook[start:start + size]
+        value, place = (codes.square().sum(dim=1) - 2 * z @ codes.t()).min(dim=1)
+        index = torch.where(value < best, start + place, index)
+        best = torch.minimum(value, best)
+    return index
 
 
 lesson.exercises.chunked.check(solution, quiet=True)

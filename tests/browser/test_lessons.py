@@ -40,17 +40,33 @@ def reasons(lesson):
     return [(text[:len(text) // 6], text[-len(text) // 3:]) for text in texts]
 
 
-def test_run_all_gives_no_answer_away_and_show_me_gives_all(lesson):
+def commit_first(lesson):
+    """Commit something, right or wrong, to the lesson's first question."""
+    number = next(number for number, cell in enumerate(lesson.cells())
+                  if cell["cell_type"] == "code" and "Predict(" in "".join(cell["source"]))
+    cell = lesson.scroll_to(number)
+    choice = cell.locator(".vq-widget input").first
+    choice.fill("1") if choice.get_attribute("type") == "number" else choice.check()
+    cell.get_by_role("button", name="commit").click()
+    cell.get_by_text("Committed.").wait_for()
+
+
+def seen_truths(lesson):
+    return {truth for _ in lesson.each_screen() for truth in lesson.notebook.evaluate(SEEN)}
+
+
+def test_run_all_gives_no_answer_away_a_commitment_gives_its_own_and_show_me_all(lesson):
     expected = reasons(lesson)
     assert len(expected) >= 3
     for _ in lesson.each_screen():
         assert lesson.notebook.evaluate(SEEN) == [] and lesson.notebook.evaluate(HELD) == 0
         text = lesson.notebook.inner_text()
         assert not [part for reason in expected for part in reason if part in text]
+    commit_first(lesson)
+    committed = seen_truths(lesson)
+    assert 0 < len(committed) < len(expected) and all("Your prediction" in truth for truth in committed)
     lesson.show_answers()
-    seen = set()
-    for _ in lesson.each_screen():
-        seen.update(lesson.notebook.evaluate(SEEN))
+    seen = seen_truths(lesson)
     for part in (part for reason in expected for part in reason):
         assert any(part in text for text in seen), part
 

@@ -2,15 +2,16 @@
 their own. ``python -m pytest tests/lessons/test_exercise_answers.py -s`` prints it.
 """
 
+from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from pkgutil import walk_packages
 
 import pytest
 
-from vqlab.lessons import argmin, collapse, distances, photographs, scales, straight_through
+from vqlab import lessons
+from vqlab.classroom import Exercise
 
-ROOMS = {"01": distances, "02": argmin, "03": straight_through, "04": collapse,
-         "05": photographs, "06": scales}
 SPECIFIC = ("mistake", "diagnosis", "changed")
 
 
@@ -25,18 +26,20 @@ MODULES = [load(path) for path in sorted(Path(__file__).parent.glob("*/answers_*
 ANSWERS = {name: (module.RIGHT[name], module.WRONG[name]) for module in MODULES for name in module.RIGHT}
 
 
-def exercise(name):
-    number, noun = name.split(".")
-    return getattr(ROOMS[number].exercises, noun)
+EXERCISES = {value.name: value for module in walk_packages(lessons.__path__, "vqlab.lessons.")
+             if module.name.endswith(".exercises")
+             for value in vars(import_module(module.name)).values() if isinstance(value, Exercise)}
 
 
-def test_every_exercise_is_in_the_table():
-    assert set(ANSWERS) == {f"{number}.{noun}" for number, room in ROOMS.items() for noun in room.exercises.__all__}
+def test_every_exercise_of_every_lesson_is_in_the_table():
+    missing, unknown = set(EXERCISES) - set(ANSWERS), set(ANSWERS) - set(EXERCISES)
+    assert not missing, f"write tests/lessons/ROOM/answers_NN.py with RIGHT and WRONG answers to {sorted(missing)}"
+    assert not unknown, f"answers to exercises that are not there: {sorted(unknown)}"
 
 
 @pytest.mark.parametrize("name", ANSWERS)
 def test_right_answers_pass_and_wrong_ones_do_not(name):
-    task, (right, wrong) = exercise(name), ANSWERS[name]
+    task, (right, wrong) = EXERCISES[name], ANSWERS[name]
     assert len(right) >= 6 and len(wrong) >= 15
     refused = {number: verdict.hint[1] for number, answer in enumerate(right)
                if (verdict := task.judge(answer)).state != "right"}

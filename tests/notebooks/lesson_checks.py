@@ -18,6 +18,13 @@ HEADING = re.compile(r"^#{1,6} .*$", re.MULTILINE)
 CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
 MATH = re.compile(r"\$\$.*?\$\$|\$[^$\n]+\$", re.DOTALL)
 LINK_TARGET = re.compile(r"\]\([^)]*\)|https?://\S+|<[^>]*>")
+SENTENCE = re.compile(r"\b[a-z]{2,} [a-z]{2,}\b")  # two English words in a row
+OTHER_USES = re.compile(r"learning rates?|residual (?:block|connection)s?|学习率|残差块|残差连接", re.IGNORECASE)
+COMMON = set(  # they say nothing about a meaning
+    "about all and any are been but code each every for from has have here into its itself more most not one only "
+    "other over own same some that the their them then there they this those two was what when where which with "
+    "一个 一张 就是 得到 所有 没有 码字 这里".split())
+READ = {"Predict", "Question", "Option", "reveal", "say"}  # calls whose strings a reader reads
 BIG_NUMBER = re.compile(r"\d+\.\d+|\d{2,}")
 
 
@@ -219,6 +226,27 @@ def answer_problems(ipynb):
     return problems
 
 
+def printed_problems(ipynb):
+    """Check that what a cell prints obeys the language switch: a sentence is said with `classroom.say`, not printed.
+
+    Numbers, names and units may be printed: they are the same in both languages. So are figures' labels, and code.
+    """
+    problems = []
+    for number, cell in enumerate(nbformat.reads(ipynb, as_version=4).cells):
+        for output in cell.get("outputs", []):
+            if output["output_type"] == "stream":
+                said = output["text"]
+            elif output["output_type"] == "error" or set(output["data"]) != {"text/plain"}:
+                continue  # HTML, pictures, widgets: other checks read them
+            else:
+                said = output["data"]["text/plain"]
+            for line in said.splitlines():
+                if CJK.search(line) or SENTENCE.search(line):
+                    problems.append(f"cell {number} prints {line.strip()[:80]!r}, which obeys no language switch: "
+                                    "use classroom.say(Chinese, English)")
+    return problems
+
+
 def minutes_problems(ipynb):
     """Check that the minutes said at the start are the sums of those said below, in both languages.
 
@@ -242,6 +270,83 @@ def minutes_problems(ipynb):
             if sum(minutes) != int(number):
                 problems.append(f"{number} minutes at the start, {name} {minutes} make {sum(minutes)}")
     return problems
+
+
+def passages(ipynb):
+    """What a reader reads, in order: (place, language, text, all that stands with it in one cell and language).
+
+    A text is a paragraph, a list item, or, in code, a string that is a question, an option, a reason or what a cell
+    says. Headings are left out, since what follows explains them; so is the opening's numbered list, which says what
+    will be learnt.
+    """
+    for number, cell in enumerate(nbformat.reads(ipynb, as_version=4).cells):
+        if cell.cell_type == "markdown":
+            for language, block in BLOCK.findall(cell.source):
+                for text in re.split(r"\n\s*\n|\n(?=- |\d+\. )", CODE.sub(" ", block).strip()):
+                    if number or not re.match(r"\d+\. ", text):
+                        yield f"cell {number}", language, " ".join(text.split()), block
+        elif cell.cell_type == "code":
+            calls = [node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Call)
+                     and ast.unparse(node.func).rpartition(".")[2] in READ]
+            strings = {id(node): node for call in calls for node in ast.walk(call)
+                       if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+            for node in sorted(strings.values(), key=lambda node: (node.lineno, node.col_offset)):
+                yield f"cell {number}", "zh" if CJK.search(node.value) else "en", node.value, node.value
+
+
+def glossary_problems(lessons, terms):
+    """Check that each term is explained where it first stands, in each language; lessons are read in order.
+
+    Explained is: the first paragraph or list item that names the term prints it **bold**, and the text around it has
+    at least two of the words (in Chinese, pairs of characters) with which the glossary says what the term means.
+
+    Args:
+        lessons: (name, notebook as text), in reading order.
+        terms: those of the glossary, each with ``zh``, ``en``, ``meaning_zh``, ``meaning_en``.
+    """
+    read = [(f"{name}, {place}", language, OTHER_USES.sub(" ", text), around)
+            for name, ipynb in lessons for place, language, text, around in passages(ipynb)]
+    problems = []
+    for language in ("zh", "en"):
+        for term in terms:
+            named = _naming(term, language, terms)
+            name, meaning = getattr(term, language), getattr(term, f"meaning_{language}")
+            found = next(((place, text, around) for place, said_in, text, around in read
+                          if said_in == language and named(text)), None)
+            if found is None:
+                problems.append(f"{name!r} is in the glossary and in no lesson")
+                continue
+            place, text, around = found
+            bold = any(map(named, re.findall(r"\*\*(.+?)\*\*", text)))
+            shared = sorted(_content(meaning, language) & _content(around, language))
+            if not bold or len(shared) < 2:
+                problems.append(
+                    f"{place}: {name!r} stands here first: {text[:60]!r}. Expected **{name}** in bold type"
+                    f"{'' if bold else ' (it is not)'} and what it is: {meaning!r} (of that, here: {shared})")
+    return problems
+
+
+def _naming(term, language, terms):
+    """A function from a text to whether it names the term, and not only a longer one that contains it."""
+    def pattern(name):
+        if language == "zh":
+            return re.escape(name)
+        forms = [form for form in re.split(r" \(|\)", name) if form]  # "exponential moving average (EMA)": two
+        return "|".join(rf"\b{re.escape(form)}(?:e?s)?\b" for form in [*forms, re.sub("ex$", "ices", name)])
+
+    name = getattr(term, language)
+    longer = [getattr(each, language) for each in terms if each != term and name in getattr(each, language)]
+    hidden = re.compile("|".join(map(pattern, longer)) or "(?!)", re.IGNORECASE)
+    wanted = re.compile(pattern(name), re.IGNORECASE)
+    return lambda text: bool(wanted.search(hidden.sub(" ", text)))
+
+
+def _content(text, language):
+    """What carries a meaning: English words of three letters or more, by their beginning; Chinese pairs."""
+    if language == "en":
+        return {re.sub("s$", "", word)[:5] for word in re.findall(r"[a-z]{3,}", text.lower())} - COMMON
+    runs = re.findall(r"[\u3400-\u9fff]{2,}", text)
+    return {run[i:i + 2] for run in runs for i in range(len(run) - 1)} - COMMON
 
 
 def output_problems(output):

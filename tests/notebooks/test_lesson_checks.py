@@ -5,6 +5,8 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from vqlab.classroom.glossary import Term
+
 TEXT = """## 1. 码本 · Codebook
 
 <div lang="zh">
@@ -172,6 +174,67 @@ def test_an_answer_given_away_is_named(folded, source, problem):
     metadata = {"jupyter": {"source_hidden": True}} if folded else {}
     found = "; ".join(checks.answer_problems(notebook_of(new_code_cell(source, metadata=metadata))))
     assert problem in found and bool(problem) == bool(found)
+
+
+def shown(**data):
+    return new_code_cell("1", outputs=[output(**data)])
+
+
+def streamed(text):
+    return new_code_cell("1", outputs=[new_output("stream", name="stdout", text=text)])
+
+
+@pytest.mark.parametrize("cell, obeys", [
+    (streamed("37.2 dB\n(1, 8400) torch.float32 True\n"), True),
+    (streamed("失真 distortion: 0.1\n"), False),
+    (streamed("1\nsame after ten steps: True\n"), False),
+    (shown(text_plain="'失真 distortion'"), False),
+    (shown(text_plain="失真 0.1\ndistortion 0.1", text_html='<div lang="zh">失真 0.1</div>'), True),
+])
+def test_a_printed_sentence_is_named(cell, obeys):
+    assert (checks.printed_problems(notebook_of(cell)) == []) == obeys
+
+
+TERMS = [Term("码本", "codebook", "码字组成的表。", "A table of code vectors."),
+         Term("码本坍缩", "codebook collapse", "只有少数码字被选中。", "Only a few codes are ever chosen."),
+         Term("滑动平均", "moving average (EMA)", "新值占一小份。", "A small part new value.")]
+PAIR = '<div lang="zh">\n\n{}\n\n</div>\n<div lang="en">\n\n{}\n\n</div>'
+OPENING = new_markdown_cell("# 甲 · A\n\n" + PAIR.format("1. 认识码本坍缩；", "1. know a codebook collapse;"))
+
+
+def explains(**more):
+    """A lesson in which every term is explained, but for what is replaced."""
+    texts = {"zh": "**码本**是码字组成的表。", "en": "A **codebook** is a table of code vectors.",
+             "fails_zh": "少数码字被选中，叫**码本坍缩**。",
+             "fails_en": "Few are chosen: **codebook collapse**, ever worse.",
+             "ema_zh": "**滑动平均**：新值占一小份。",
+             "ema_en": "An **EMA** takes a small part of the new value."} | more
+    blocks = [PAIR.format(texts[zh], texts[en]) for zh, en in (("zh", "en"), ("fails_zh", "fails_en"),
+                                                               ("ema_zh", "ema_en"))]
+    return notebook_of(OPENING, new_code_cell(texts.get("code", "")), *map(new_markdown_cell, blocks))
+
+
+@pytest.mark.parametrize("lesson, problem", [
+    (explains(), ""),
+    (explains(zh="码本是码字组成的表。"), "one, cell 2: '码本' stands here first"),
+    (explains(zh="先说**码本**。"), "of that, here: []"),
+    (explains(zh="码本？\n\n**码本**是码字组成的表。"), "'码本？'. Expected **码本** in bold type (it is"),
+    (explains(en="A table of code vectors."), "'codebook' is in the glossary and in no lesson"),
+    (explains(en="Codebooks.\n\nA **codebook** is a table of code vectors."), "stands here first: 'Codebooks.'"),
+    (explains(ema_en="The EMA comes later."), "'moving average (EMA)' stands here first"),
+    (explains(code='say("码本有 1 个", "a codebook of 1")'), "one, cell 1: '码本' stands here first"),
+    (explains(code='show("码本有 1 个", "a codebook of 1")'), ""),
+])
+def test_a_term_before_its_explanation_is_named(lesson, problem):
+    found = "; ".join(checks.glossary_problems([("one", lesson)], TERMS))
+    assert problem in found and bool(problem) == bool(found)
+
+
+def test_a_term_is_explained_in_an_earlier_lesson():
+    later = notebook_of(OPENING, new_markdown_cell(PAIR.format("码本。", "A codebook.")))
+    assert checks.glossary_problems([("one", explains()), ("two", later)], TERMS) == []
+    turned = checks.glossary_problems([("two", later), ("one", explains())], TERMS)
+    assert [problem[:11] for problem in turned] == ["two, cell 1"] * 2
 
 
 MINUTES = ("**大约 12 分钟，再加练习 9 分钟。你会：**\n\n"

@@ -7,6 +7,8 @@ import lesson_checks as checks
 import nbformat
 import pytest
 
+from vqlab.classroom import GLOSSARY
+
 ROOT = Path(__file__).parents[2]
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 TWINS = sorted((ROOT / "notebooks" / "py").glob("*.py"))
@@ -48,6 +50,16 @@ def test_length(lesson):
 @each_lesson
 def test_run_all_gives_no_answer_away(lesson):
     assert checks.answer_problems(lesson.read_text("utf-8")) == []
+
+
+def test_every_term_of_the_glossary_is_explained_where_it_first_stands():
+    lessons = [(lesson.stem, lesson.read_text("utf-8")) for lesson in LESSONS]
+    assert checks.glossary_problems(lessons, list(GLOSSARY.values())) == []
+
+
+@each_lesson
+def test_what_is_printed_obeys_the_language_switch(lesson):
+    assert checks.printed_problems(lesson.read_text("utf-8")) == []
 
 
 @each_lesson

@@ -15,7 +15,7 @@ from vqlab.train.sources import open_source
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m vqlab.bundle", description="Train the bundled model again.")
-    parser.add_argument("--steps", type=int, default=15_000, help="3 to 4 minutes on two cores (default: 15000)")
+    parser.add_argument("--steps", type=int, default=9000, help="about 3 minutes on two cores (default: 9000)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=PATH, help="file to write (default: the one in the package)")
     options = parser.parse_args(arguments)

@@ -28,6 +28,8 @@ FACTORS = {  # factor -> what it usually means
     1 / 8: ("比特算成了字节？", "Bytes for bits?"),
     8.0: ("字节算成了比特？", "Bits for bytes?"),
 }
+TIES = ("若是索引，先看平局：一样近的，取最小的索引。",
+        "If they are indices, look at ties first: of equally near codes the lowest index wins.")
 NAN = ("NaN 通常来自 0 / 0、0 · ln 0、空集的均值，或负数开方。",
        "NaN usually comes from 0 / 0, 0 · ln 0, the mean of nothing, or the root of a negative number.")
 
@@ -418,6 +420,10 @@ def _place(pairs) -> Text | None:
     for zh, en, index in _ends(bad[0][0].ndim):
         if all(places.shape[0] > 1 and not _without(places, index).any() for places, _ in bad):
             return f"只有{zh}不对，其余都对。", f"Right except {en}."
+    if number <= total / 4:
+        ties = (TIES if all(bool((value == value.round()).all()) for pair in pairs for value in pair) else ("", ""))
+        return (f"{total} 个数里有 {number} 个不对，其余都对。{ties[0]}",
+                f"{number} of {total} numbers are wrong, the rest is right. {ties[1]}".strip())
     return None
 
 

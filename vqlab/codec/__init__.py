@@ -15,24 +15,22 @@ The file, numbers little-endian:
 """
 
 import hashlib
-import math
 import struct
 import zlib
 
 import constriction
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from vqlab.context import LEFT, UP, IntegerContext
+from vqlab.codec.colours import correct_colours, fit_colours
+from vqlab.codec.search import context_of, tokens_of
 from vqlab.data import MAX_PIXELS
 from vqlab.vqvae import STRIDE, SimpleVQVAE
 
 HEADER = struct.Struct("<4s4sHH")
 MAGIC = b"vqt1"
 CHECKSUM = struct.Struct("<I")
-LONGEST = 2**16 - 1  # a side, in pixels
 
 
 @torch.no_grad()
@@ -49,7 +47,7 @@ def compress(model: SimpleVQVAE, picture: Tensor, *, rate_weight: float = 0.0) -
     """
     tokens, (height, width) = tokens_of(model, picture, rate_weight=rate_weight), picture.shape[2:]
     drawn = _draw(model, tokens)[:, :, :height, :width]
-    return pack(model, tokens, (height, width), fit_colours(drawn, picture.to(drawn.device)))
+    return pack(model, tokens, (height, width), fit_colours(drawn, picture))
 
 
 @torch.no_grad()
@@ -66,61 +64,6 @@ def decompress(model: SimpleVQVAE, data: bytes) -> Tensor:
     return correct_colours(_draw(model, tokens)[:, :, :height, :width], colours)
 
 
-@torch.no_grad()
-def tokens_of(model: SimpleVQVAE, picture: Tensor, *, rate_weight: float = 0.0) -> Tensor:
-    """The tokens of one picture: the nearest codes, or those that are near and cheap to write.
-
-        argmin over k of ‖z − e_k‖² − λ log₂ p(k | neighbours)
-
-    diagonal by diagonal, each given what was decided before.
-
-    Args:
-        model: with a context.
-        picture: (1, C, H, W) float32 in [-1, 1] of any size; its edges are repeated to fill the last patches.
-        rate_weight: λ, what a bit may cost in squared distance between z and its code; 0: the nearest codes.
-
-    Returns:
-        (⌈H/4⌉, ⌈W/4⌉) int64 on the CPU.
-
-    Raises:
-        TypeError, ValueError: as `compress`.
-
-    Source: Chou, Lookabaugh and Gray (1989), "Entropy-constrained vector quantization", IEEE Trans. ASSP 37(1).
-    Deviation: p depends on the neighbours, and the codes were learnt without λ.
-    """
-    context = _context(model)
-    if not 0 <= rate_weight < math.inf:
-        raise ValueError(f"expected a rate_weight of 0 or more, got {rate_weight}")
-    z_e = model.encoder(_whole_patches(model, picture))
-    nearest = model.quantize.encode(z_e)[0].cpu()
-    if not rate_weight:
-        return nearest
-    if getattr(model.quantize, "embedding", None) is None or model.quantize.embedding.metric != "euclidean":
-        raise ValueError(f"expected a quantizer that chooses its codes by Euclidean distance, got {model.quantize}")
-    distances = torch.cdist(z_e[0].flatten(1).T, model.quantize.embedding.weight).square().cpu().numpy()  # (h·w, K)
-    margined = context.blank(*nearest.shape)
-    row, column = np.divmod(np.arange(margined.size), margined.shape[1])
-    number = (row - UP) * nearest.shape[1] + column - LEFT  # of a place, among the tokens
-    for places, frequencies in context.wave(margined):
-        margined.ravel()[places] = (distances[number[places]] - rate_weight * np.log2(frequencies)).argmin(axis=1)
-    return torch.from_numpy(margined[UP:, LEFT:LEFT + nearest.shape[1]].copy())
-
-
-def _whole_patches(model: SimpleVQVAE, picture: Tensor) -> Tensor:
-    """A picture, checked, with its last row and column repeated until both sides divide by the stride."""
-    if not isinstance(picture, Tensor) or picture.ndim != 4 or len(picture) != 1 or not picture.numel():
-        got = tuple(picture.shape) if isinstance(picture, Tensor) else type(picture).__name__
-        raise ValueError(f"expected one picture (1, {model.in_channels}, H, W), got {got}")
-    height, width = picture.shape[2:]
-    if max(height, width) > LONGEST or height * width > MAX_PIXELS:
-        raise ValueError(f"expected a picture of at most {LONGEST} pixels a side and {MAX_PIXELS:,} in all, "
-                         f"got {height} × {width}")
-    whole = F.pad(picture.to(next(model.parameters()).device), (0, -width % STRIDE, 0, -height % STRIDE),
-                  mode="replicate")
-    model.check_images(whole)
-    return whole
-
-
 def pack(model: SimpleVQVAE, tokens: Tensor, size: tuple[int, int] | None = None,
          colours: Tensor | None = None) -> bytes:
     """Tokens as a file's bytes.
@@ -134,14 +77,14 @@ def pack(model: SimpleVQVAE, tokens: Tensor, size: tuple[int, int] | None = None
     Raises:
         ValueError: tokens or a size that fit neither the model nor each other.
     """
-    context = _context(model)
+    context = context_of(model)
     height, width = size or (STRIDE * side for side in tokens.shape)
     _check_tokens(tokens, context.num_embeddings)
     if _map_size(height, width) != tuple(tokens.shape):
         raise ValueError(f"expected {' × '.join(map(str, _map_size(height, width)))} tokens for {height} × {width} "
                          f"pixels, got {' × '.join(map(str, tokens.shape))}")
     coder = constriction.stream.queue.RangeEncoder()
-    margined = _margined(context, tokens)
+    margined = context.margined(tokens)
     for places, frequencies in context.wave(margined):
         _encode(coder, margined.ravel()[places], frequencies)
     if colours is None:
@@ -165,21 +108,20 @@ def unpack(model: SimpleVQVAE, data: bytes) -> tuple[Tensor, tuple[int, int]]:
 
 def _read(model: SimpleVQVAE, data: bytes) -> tuple[Tensor, tuple[int, int], Tensor]:
     """A file's tokens, size and colour correction; raises as `decompress`."""
-    context = _context(model)
+    context = context_of(model)
     payload, (height, width) = _open(model, data)
     numbers = model.in_channels * (model.in_channels + 1)
     if len(payload) < numbers or (len(payload) - numbers) % 4:
         raise ValueError(f"expected {numbers} bytes and a multiple of 4 after the header, got {len(payload)}")
     colours = torch.from_numpy(np.frombuffer(payload, np.int8, numbers).copy()).view(model.in_channels, -1)
     coder = constriction.stream.queue.RangeDecoder(np.frombuffer(payload, "<u4", offset=numbers).astype(np.uint32))
-    rows, columns = _map_size(height, width)
-    margined = context.blank(rows, columns)
+    margined = context.blank(*_map_size(height, width))
     try:
         for places, frequencies in context.wave(margined):
             margined.ravel()[places] = _decode(coder, frequencies)
     except AssertionError as error:
         raise ValueError(f"expected a file of vqlab.compress, got one that no encoder writes: {error}") from None
-    return torch.from_numpy(margined[UP:, LEFT:LEFT + columns].copy()), (height, width), colours
+    return torch.from_numpy(context.inside(margined).copy()), (height, width), colours
 
 
 def _open(model: SimpleVQVAE, data: bytes) -> tuple[bytes, tuple[int, int]]:
@@ -201,33 +143,6 @@ def _open(model: SimpleVQVAE, data: bytes) -> tuple[bytes, tuple[int, int]]:
     return payload, (height, width)
 
 
-def fit_colours(drawn: Tensor, picture: Tensor) -> Tensor:
-    """How to correct the colours of a picture drawn from tokens: the least squares of picture − drawn.
-
-        picture ≈ drawn + M drawn + b for every pixel, M (C, C) and b (C,) in multiples of 1/256
-
-    A codebook that never saw a picture's colours misses them everywhere alike; twelve bytes set that right.
-
-    Args:
-        drawn: (1, C, H, W).
-        picture: the same shape.
-
-    Returns:
-        (C, C + 1) int8 on the CPU, M and b beside each other, times 256.
-    """
-    x = torch.cat([drawn, torch.ones_like(drawn[:, :1])], dim=1)[0].flatten(1).double()  # (C + 1, H·W)
-    missing = (picture - drawn)[0].flatten(1).double()  # (C, H·W)
-    products = x @ x.T + 1e-3 * x.shape[1] * torch.eye(len(x), device=x.device)  # no more than the picture shows
-    solution = torch.linalg.solve(products.cpu(), (x @ missing.T).cpu()).T
-    return (256 * solution).round().clamp(-128, 127).to(torch.int8)
-
-
-def correct_colours(drawn: Tensor, colours: Tensor) -> Tensor:
-    """drawn + M drawn + b, see `fit_colours`: (1, C, H, W), and (C, C + 1) int8 -> (1, C, H, W)."""
-    numbers = colours.to(drawn) / 256
-    return drawn + torch.einsum("cd,bdhw->bchw", numbers[:, :-1], drawn) + numbers[:, -1, None, None]
-
-
 def _draw(model: SimpleVQVAE, tokens: Tensor) -> Tensor:
     """(h, w) tokens -> (1, C, 4 h, 4 w), as the decoder draws them."""
     return model.decoder(model.quantize.decode(tokens.to(next(model.parameters()).device)[None]))
@@ -239,14 +154,14 @@ def bits(model: SimpleVQVAE, tokens: Tensor) -> Tensor:
     Raises:
         ValueError: a model without context, or tokens that are none of its.
     """
-    context = _context(model)
+    context = context_of(model)
     _check_tokens(tokens, context.num_embeddings)
-    margined = _margined(context, tokens)
+    margined = context.margined(tokens)
     cost = np.zeros(margined.shape)
     for places, frequencies in context.wave(margined):
         chosen = np.take_along_axis(frequencies, margined.ravel()[places][:, None], axis=1)[:, 0]
         cost.ravel()[places] = np.log2(frequencies.sum(axis=1) / chosen)
-    return torch.from_numpy(cost[UP:, LEFT:LEFT + tokens.shape[1]].copy())
+    return torch.from_numpy(context.inside(cost).copy())
 
 
 def fingerprint(model: SimpleVQVAE) -> bytes:
@@ -259,7 +174,7 @@ def fingerprint(model: SimpleVQVAE) -> bytes:
     return digest.digest()
 
 
-# Sums of whole numbers are exact; what it makes of them, one division and products, IEEE 754 defines to the bit.
+# It adds up whole numbers, which is exact, then divides once and multiplies, as IEEE 754 defines to the bit.
 FAMILY = constriction.stream.model.Categorical(perfect=False)
 
 
@@ -272,23 +187,9 @@ def _decode(coder: constriction.stream.queue.RangeDecoder, frequencies: np.ndarr
     return coder.decode(FAMILY, frequencies) if frequencies.shape[1] > 1 else 0
 
 
-def _margined(context: IntegerContext, tokens: Tensor) -> np.ndarray:
-    """(h, w) tokens with the margin that `IntegerContext.wave` asks for."""
-    margined = context.blank(*tokens.shape)
-    margined[UP:, LEFT:LEFT + tokens.shape[1]] = tokens.cpu().numpy()
-    return margined
-
-
 def _map_size(height: int, width: int) -> tuple[int, int]:
     """(H, W) in pixels -> (h, w) in tokens."""
     return -(-height // STRIDE), -(-width // STRIDE)
-
-
-def _context(model: SimpleVQVAE) -> IntegerContext:
-    if model.context is None:
-        raise ValueError("expected a model with a context, SimpleVQVAE(…, context=TokenContext(K)), trained with it; "
-                         "got one without")
-    return model.context.integer()
 
 
 def _check_tokens(tokens: Tensor, num_embeddings: int) -> None:

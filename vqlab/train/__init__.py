@@ -59,6 +59,8 @@ def fit(model: SimpleVQVAE, batches: Iterable[Tensor], *, seconds: float = math.
     evaluation mode. Whoever gave a `state` can go on later: the same call with it goes on from there, after `save`
     and `load` too.
 
+    A model's `context` learns along, from the tokens alone: see `vqlab.train.context`.
+
     Under `torch.distributed` every process calls it with its own batches, of one size: gradients are averaged
     (`DistributedDataParallel`), all start from rank 0's weights and stop after the same step, so that the models
     stay the same. A record is of its own process's batch.
@@ -128,9 +130,9 @@ def _fit(model, batches, seconds, steps, lr, make_optimizers, records_per_second
             loss.backward()
             for optimizer in optimizers:
                 optimizer.step()
-            if teacher is not None:
+            if teacher is not None and teacher.is_due(step, progress):
                 tokens = indices.view(len(images), -1, images.shape[3] // STRIDE)
-                teacher.step(tokens, step, learning_rate(teacher.lr, step, progress))
+                teacher.teach(tokens, step, learning_rate(teacher.lr, step, progress))
             state.advance(time.perf_counter() - start)
             if recorded:
                 if isinstance(indices, list):  # tokens by scale
@@ -158,8 +160,8 @@ def _adam(model, lr, but=()):
 
 
 def _muon(model, lr):
-    wide = [module.weight for module in model.modules() if isinstance(module, nn.Conv2d)
-            and min(module.weight.shape[:2]) > WIDE]
+    wide = [module.weight for part in (model.encoder, model.decoder) for module in part.modules()
+            if isinstance(module, nn.Conv2d) and min(module.weight.shape[:2]) > WIDE]
     return _adam(model, lr, but=wide) + ([Muon([dict(params=wide, peak=MUON_LR * lr)], lr)] if wide else [])
 
 

@@ -44,10 +44,10 @@ def picture():
 
 def test_a_spelling_is_what_the_model_says(model, picture):
     spelling = spell(model, picture)
-    words = model.img_to_idxBl(picture[None])
-    drawn = model.idxBl_to_img(words, cumulative=True)
-    assert [square.shape for square in spelling.words] == [(1, 1), (2, 2), (4, 4)]
-    assert all(torch.equal(square.flatten(), scale[0]) for square, scale in zip(spelling.words, words, strict=True))
+    tokens = model.img_to_idxBl(picture[None])
+    drawn = model.idxBl_to_img(tokens, cumulative=True)
+    assert [square.shape for square in spelling.tokens] == [(1, 1), (2, 2), (4, 4)]
+    assert all(torch.equal(square.flatten(), scale[0]) for square, scale in zip(spelling.tokens, tokens, strict=True))
     assert all(torch.equal(ours, theirs[0]) for ours, theirs in zip(spelling.pictures[1:], drawn, strict=True))
     assert torch.equal(spelling.pictures[0], model.decoder(torch.zeros(1, 6, 4, 4))[0])  # before any token
     assert spelling.decibels()[2] == pytest.approx(psnr(drawn[1][0], picture).item())
@@ -61,8 +61,8 @@ def test_inputs_and_codes_lie_in_the_grid_row_by_row(model, picture):
     flat = torch.cat([part.flatten(1).T for part in spelling.inputs[1:]])
     assert torch.equal(flat[None], model.idxBl_to_var_input(model.img_to_idxBl(picture[None])))
     assert not spelling.inputs[0].any()  # the first scale reads the class
-    word = spelling.words[2][1, 3]
-    assert torch.equal(spelling.codes[2][:, 1, 3], model.quantize.embedding.weight[word])
+    token = spelling.tokens[2][1, 3]
+    assert torch.equal(spelling.codes[2][:, 1, 3], model.quantize.embedding.weight[token])
 
 
 def test_the_page_gets_so_far_added_and_remains(model, picture):
@@ -92,7 +92,7 @@ def test_widgets_say_what_they_hold(model, picture):
     assert speller.setup["sizes"] == [[1, 1], [2, 2], [4, 4]] and len(speller.setup["decibels"]) == 2
     inputs = VarInputMap(spelling)
     assert len(inputs.pixels) == 2 * 3 * (1 + 4 + 16)
-    assert inputs.setup["words"][1] == spelling.words[1].flatten().tolist()
+    assert inputs.setup["tokens"][1] == spelling.tokens[1].flatten().tolist()
     for widget in (speller, inputs):
         assert widget.picture().startswith(b"\x89PNG") and widget.alt_zh in widget.html()
 
@@ -126,8 +126,8 @@ def test_fitting_learns_phi_and_leaves_features_and_randomness_alone():
 
 
 def test_use_is_counted_scale_by_scale():
-    words = [torch.tensor([[3], [3]]), torch.tensor([[0, 1, 2, 3], [0, 1, 2, 3]])]
-    coarse, fine = use_by_scale(words, 8)
+    tokens = [torch.tensor([[3], [3]]), torch.tensor([[0, 1, 2, 3], [0, 1, 2, 3]])]
+    coarse, fine = use_by_scale(tokens, 8)
     assert coarse == (2, 1, pytest.approx(1)) and fine == (8, 4, pytest.approx(4))
 
 
@@ -162,11 +162,11 @@ def test_the_exercises_are_the_labs_quantizer(number):
     f, codebook, scales = list(exercises.encode.cases(torch.Generator().manual_seed(5)))[number]
     quantizer = MultiScaleQuantizer(*codebook.shape, scales, phi_ratio=0)
     quantizer.embedding.weight.data = codebook
-    words = exercises.encode.reference(f, codebook, scales)
-    assert all(torch.equal(a, b) for a, b in zip(words, quantizer.encode(f), strict=True))
-    maps = quantizer.decode(words, cumulative=True)
+    tokens = exercises.encode.reference(f, codebook, scales)
+    assert all(torch.equal(a, b) for a, b in zip(tokens, quantizer.encode(f), strict=True))
+    maps = quantizer.decode(tokens, cumulative=True)
     for number, f_hat in enumerate(maps, start=1):
-        assert torch.allclose(exercises.decode.reference(words[:number], codebook, scales), f_hat, atol=1e-5)
+        assert torch.allclose(exercises.decode.reference(tokens[:number], codebook, scales), f_hat, atol=1e-5)
     added = [after - before for before, after in zip([0, *maps], maps, strict=False)]
     ours = exercises.var_input.reference(added, scales)
-    assert torch.allclose(ours, quantizer.var_input(words), atol=1e-5)
+    assert torch.allclose(ours, quantizer.var_input(tokens), atol=1e-5)

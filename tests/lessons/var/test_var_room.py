@@ -68,7 +68,9 @@ def test_the_rules_of_the_mask():
 
 def test_the_exercises_are_the_labs_functions(var):
     lengths = torch.tensor([n * n for n in SCALES])
-    assert torch.equal(exercises.mask.reference(lengths), var.mask)
+    assert torch.equal(exercises.mask.reference(lengths, len(SCALES)), var.mask)  # a window over all scales
+    assert exercises.mask.reference(torch.tensor([1, 2, 1]), 1).int().tolist() == [
+        [1, 0, 0, 0], [1, 1, 1, 0], [1, 1, 1, 0], [0, 1, 1, 1]]
     assert exercises.guidance.reference is guide
     logits = torch.tensor([[0.5, 0.2, 0.3], [0.1, 0.8, 0.1]]).log()  # 0.5 + 0.3 first reach 0.6; 0.8 alone does
     assert exercises.top_p.reference(logits, 0.6).isinf().tolist() == [[False, True, False], [True, False, True]]

@@ -212,6 +212,9 @@ rate = Exercise(
             "你数的是图里用到的颜色：定长编码要给调色板里的每一种颜色留号码，K = len(palette)。",
             "You counted the colours in use: a fixed-length code has a number for every colour of the palette, "
             "K = len(palette).")),
+        Mistake(lambda indices, palette: math.log2(len(palette)) + 24 * len(indices.unique()) / indices.numel(), (
+            "你只存了用到的颜色：整个调色板都要存，24 · len(palette) 比特。",
+            "You store the colours in use: the whole palette is stored, 24 · len(palette) bits.")),
         Mistake(lambda indices, palette: math.log2(int(indices.max()) + 1) + 24 * len(palette) / indices.numel(), (
             "最大的索引不一定出现：K 是调色板的颜色数，len(palette)。",
             "The largest index need not occur: K is the number of colours, len(palette).")),

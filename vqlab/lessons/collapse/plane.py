@@ -30,14 +30,14 @@ class CodesPlane(NamedTuple):
         z_e: (250, 2), some of the outputs.
         codes: (K, 2).
         used: (K,) bool, whether any of all the outputs chose the code.
-        words: how many outputs these are.
+        tokens: how many outputs these are.
         axes: (D, 2) the directions, to be handed to the next call: then the plane does not flip.
     """
 
     z_e: Tensor
     codes: Tensor
     used: Tensor
-    words: int
+    tokens: int
     axes: Tensor
 
 
@@ -65,7 +65,7 @@ def codes_plane(model: SimpleVQVAE, axes: Tensor | None = None) -> CodesPlane:
 def draw_codes(plane: CodesPlane, ax: Axes | None = None, **legend: Any) -> Axes:
     """Draw encoder outputs (orange dots), used codes (green squares) and unused ones (grey crosses).
 
-    Codes beyond the edge are drawn on it. The legend says how many words were counted; ``legend`` are settings of
+    Codes beyond the edge are drawn on it. The legend says how many tokens were counted; ``legend`` are settings of
     `Axes.legend` for another place or size.
     """
     ax = plt.subplots(figsize=(3.4, 3.4))[1] if ax is None else ax
@@ -77,7 +77,7 @@ def draw_codes(plane: CodesPlane, ax: Axes | None = None, **legend: Any) -> Axes
             markeredgewidth=0.5, label=f"有人选 used: {int(plane.used.sum())}")
     ax.set(xlim=(-SPAN * 1.05, SPAN * 1.05), ylim=(-SPAN * 1.05, SPAN * 1.05), xticks=[], yticks=[], aspect="equal")
     ax.spines[:].set_visible(True)
-    ax.legend(**{"loc": "upper center", "bbox_to_anchor": (0.5, 0), "ncols": 2, "title": f"{plane.words} tokens",
+    ax.legend(**{"loc": "upper center", "bbox_to_anchor": (0.5, 0), "ncols": 2, "title": f"{plane.tokens} tokens",
                  "title_fontsize": 8, "fontsize": 8, "handletextpad": 0.2, "columnspacing": 1} | legend)
     return ax
 

@@ -37,7 +37,7 @@ class Score(NamedTuple):
 
     Attributes:
         usage: the fraction of the codes that the crops use, 0 to 1.
-        perplexity: of the crops' words.
+        perplexity: of the crops' tokens.
         psnr: of the crops, dB.
         cat_codes: how many codes the held-out cat uses.
         cat_psnr: of the cat, dB.
@@ -65,21 +65,21 @@ def score(model: SimpleVQVAE, batches: int = 1, size: int = 64) -> Score:
 
     Args:
         model: in evaluation mode, on any device.
-        batches: of 64 crops; with `size` 64, one is 16 384 words.
-        size: side of a crop in pixels. Small ones give a higher perplexity: words near a border are others.
+        batches: of 64 crops; with `size` 64, one is 16 384 tokens.
+        size: side of a crop in pixels. Small ones give a higher perplexity: tokens near a border are others.
     """
     device = next(model.parameters()).device
     source = crops(photographs(), SCORED, size, generator=torch.Generator().manual_seed(1))
-    decibels, words = [], []
+    decibels, tokens = [], []
     for _ in range(batches):
         images = next(source).to(device)
         output, _, indices = model(images)
         decibels.append(psnr(output, images).mean().item())
-        words.append(indices)
+        tokens.append(indices)
     cat = _cat().to(device)
     output, _, indices = model(cat)
-    words = torch.cat(words)
-    return Score(usage(words, model.vocab_size).item(), perplexity(words, model.vocab_size).item(),
+    tokens = torch.cat(tokens)
+    return Score(usage(tokens, model.vocab_size).item(), perplexity(tokens, model.vocab_size).item(),
                  float(np.mean(decibels)), round(usage(indices, model.vocab_size).item() * model.vocab_size),
                  psnr(output, cat).item())
 

@@ -23,36 +23,40 @@ class Largest(TorchDispatchMode):
 
 
 def _vectors(generator):
-    """Five times (z (N, D), codebook (K, D), rows): N a multiple of rows or not, one row at a time, all at once."""
-    for n, k, d, rows in ((40, 9, 2, 8), (41, 7, 3, 6), (25, 16, 2, 1), (13, 30, 3, 50), (60, 5, 4, 7)):
+    """Five times (z (N, D), codebook (K, D), size): K a multiple of size or not, one code at a time, all at once."""
+    for n, k, d, size in ((9, 40, 2, 8), (7, 41, 3, 6), (12, 25, 2, 1), (30, 13, 3, 50), (5, 60, 4, 7)):
         lengths = torch.linspace(0.3, 2, k)[torch.randperm(k, generator=generator), None]
-        yield (torch.randn(n, d, generator=generator), torch.randn(k, d, generator=generator) * lengths, rows)
+        yield torch.randn(n, d, generator=generator), torch.randn(k, d, generator=generator) * lengths, size
 
 
-def _search(z, codebook, rows, *, pieces=lambda z, rows: z.split(rows),
-            norms=lambda codebook: codebook.square().sum(1),
-            choose=lambda scores: scores.argmin(dim=1), join=torch.cat):
-    """The search in chunks, and through its settings the ways to get it wrong."""
-    return join([choose(norms(codebook) - 2 * piece @ codebook.t()) for piece in pieces(z, rows)])
-
-
-def _over_codes(z, codebook, rows):
-    """Chunks of codes, the best so far kept, but a chunk's positions not moved to where the chunk starts."""
+def _search(z, codebook, size, *, pieces=lambda codebook, size: codebook.split(size),
+            norms=lambda codes: codes.square().sum(1), least=lambda scores: scores.min(dim=1),
+            start=lambda number, size: number * size, closer=lambda value, best: value < best):
+    """The search in chunks of codes, the best so far kept; and through its settings the ways to get it wrong."""
     best, index = torch.full((len(z),), torch.inf), torch.zeros(len(z), dtype=torch.int64)
-    for codes in codebook.split(max(1, len(codebook) // 3)):
-        value, place = (codes.square().sum(1) - 2 * z @ codes.t()).min(dim=1)
-        index = torch.where(value < best, place, index)
-        best = torch.minimum(value, best)
+    for number, codes in enumerate(pieces(codebook, size)):
+        value, place = least(norms(codes) - 2 * z @ codes.t())
+        better = closer(value, best)
+        index = torch.where(better, start(number, size) + place, index)
+        best = torch.where(better, value, best)
     return index
 
 
-def _observe_search(function, z, codebook, rows):
-    """The indices, and whether no tensor on the way held more than `rows` rows of differences, (rows, K, D)."""
+def _scores_of_the_winners(z, codebook, size):
+    index = _search(z, codebook, size)
+    return codebook[index].square().sum(1) - 2 * (z * codebook[index]).sum(1)
+
+
+def _observe_search(function, z, codebook, size):
+    """The indices, and whether no tensor on the way held more than the differences to `size` codes, (N, size, D),
+    or the winners of all chunks, (N, K / size).
+    """
     with Largest() as seen:
-        indices = function(z, codebook, rows)
+        indices = function(z, codebook, size)
     if indices is None or indices is ...:
         return indices
-    allowed = max(rows * codebook.numel(), z.numel(), codebook.numel())
+    chunks = -(-len(codebook) // size)
+    allowed = max(size * z.numel(), codebook.numel(), chunks * len(z))
     return {"indices": indices, "few scores at once": seen.most <= allowed}
 
 
@@ -99,45 +103,47 @@ def _mean_of_means(counts, sums, codebook):
 
 chunked = Exercise(
     "09.chunked",
-    title=("一块一块地搜：一次最多 rows 行分数", "Search in chunks: at most `rows` rows of scores at once"),
+    title=("按码字分块：一次最多 size 个码字", "In chunks of codes: at most `size` codes at once"),
     reference=_search,
     cases=_vectors,
     observe=_observe_search,
     hints=[
-        ("一行的赢家只看这一行的分数：一次拿几行向量，算完就扔。",
-         "A row's winner needs that row's scores alone: take a few rows of vectors at a time, then "
-         "throw their scores away."),
-        ("z.split(rows) 给出一块一块的向量，最后一块可以短；torch.cat 把索引接起来。",
-         "z.split(rows) gives the vectors in chunks, of which the last may be shorter; torch.cat joins the indices."),
-        ("每块的分数：codebook.square().sum(dim=1) - 2 * part @ codebook.t()，再 argmin(dim=1)。",
-         "A chunk's scores: codebook.square().sum(dim=1) - 2 * part @ codebook.t(), then argmin(dim=1)."),
+        ("每个向量记两样：目前最小的分数，和它的索引。每来一块码字，更小的才换。",
+         "Keep two things for each vector: the least score so far, and its index. A chunk replaces them where it has "
+         "less."),
+        ("从 torch.full((N,), inf) 开始；scores.min(dim=1) 同时给出最小值和块内的位置。",
+         "Start from torch.full((N,), inf); scores.min(dim=1) gives the least score and its place in the chunk."),
+        ("块内的位置加上这一块的起点才是索引；index = torch.where(value < best, start + place, index)。",
+         "The place in the chunk plus the chunk's start is the index: "
+         "index = torch.where(value < best, start + place, index)."),
     ],
     mistakes=[
-        Mistake(lambda z, e, rows: _search(z, e, rows, pieces=lambda z, rows: [z]),
-                ("索引都对，但一次算出了整张 N × K 的表：只对 rows 行算分数，再算下一块。",
-                 "The indices are right, but the whole N × K matrix was made at once: take the scores of `rows` "
-                 "rows, then those of the next chunk.")),
-        Mistake(lambda z, e, rows: _search(z, e, rows, pieces=lambda z, rows: z[:max(1, len(z) // rows) * rows]
-                                           .split(rows)),
-                ("最后不满一块的向量丢了：N 不一定是 rows 的倍数。",
-                 "The last, smaller chunk is lost: N need not be a multiple of `rows`.")),
-        Mistake(lambda z, e, rows: _search(z, e, rows, join=lambda parts: parts[-1]),
-                ("只返回了最后一块的索引：把每一块的结果接起来（torch.cat）。",
-                 "Only the last chunk's indices are returned: join those of all chunks (torch.cat).")),
-        Mistake(lambda z, e, rows: _search(z, e, rows, norms=lambda e: 0),
+        Mistake(lambda z, e, size: _search(z, e, len(e)),
+                ("索引都对，但一次算出了整张 N × K 的表：一次只对 size 个码字算分数。",
+                 "The indices are right, but the whole N × K matrix was made at once: take the scores of `size` "
+                 "codes at a time.")),
+        Mistake(lambda z, e, size: _search(z, e, size, start=lambda number, size: 0),
+                ("位置还在块里：加上这一块的起点。",
+                 "The places still count within a chunk: add where the chunk starts.")),
+        Mistake(lambda z, e, size: _search(z, e, size, start=lambda number, size: number),
+                ("加上的是第几块；要加的是这一块的起点，第几块 × size。",
+                 "You add the chunk's number; add where it starts, its number times `size`.")),
+        Mistake(lambda z, e, size: _search(z, e, size, closer=lambda value, best: torch.ones_like(value) > 0),
+                ("最后一块总是赢：只有比目前更小时才换。",
+                 "The last chunk always wins: replace only where its score is less than the best so far.")),
+        Mistake(lambda z, e, size: _search(z, e, size, pieces=lambda e, size: [e[:size]]),
+                ("只搜了第一块：每一块都要搜。", "Only the first chunk is searched: search them all.")),
+        Mistake(lambda z, e, size: _search(z, e, size, pieces=lambda e, size: e[:max(1, len(e) // size) * size]
+                                           .split(size)),
+                ("最后不满一块的码字丢了：K 不一定是 size 的倍数。",
+                 "The last, smaller chunk is lost: K need not be a multiple of `size`.")),
+        Mistake(lambda z, e, size: _search(z, e, size, norms=lambda codes: 0),
                 ("少了 ‖e‖²：这是点积的赢家，长的码字占便宜。",
                  "‖e‖² is missing: these are the dot product's winners, which favours long codes.")),
-        Mistake(lambda z, e, rows: _search(z, e, rows, choose=lambda scores: scores.argmax(dim=1)),
-                ("最近是分数最小：argmin，不是 argmax。", "Nearest is the smallest score: argmin, not argmax.")),
-        Mistake(lambda z, e, rows: _search(z, e, rows, choose=lambda scores: scores.amin(dim=1)),
-                ("返回的是最小的分数，这里要它的位置：argmin。",
-                 "This returns the smallest score; its position is asked for: argmin.")),
-        Mistake(lambda z, e, rows: _search(z, e, rows, choose=lambda scores: scores.argmin(dim=0)),
-                ("argmin 的方向错了：每个向量（一行）在码字之间选，dim=1。",
-                 "argmin along the wrong dimension: each vector (a row) chooses among the codes, dim=1.")),
-        Mistake(_over_codes,
-                ("按码字分块时，位置要加上这一块的起点；更简单的是按向量分块。",
-                 "With chunks of codes a position needs the chunk's start added; chunks of vectors are simpler.")),
+        Mistake(lambda z, e, size: _search(z, e, size, least=lambda scores: (-scores).min(dim=1)),
+                ("最近是分数最小：min，不是 max。", "Nearest is the smallest score: min, not max.")),
+        Mistake(_scores_of_the_winners,
+                ("返回的是最小的分数，这里要它的索引。", "This returns the least score; its index is asked for.")),
     ])
 
 two_levels = Exercise(

@@ -10,7 +10,7 @@ function seen(sizes, k) {
 
 /** @param {import("../../classroom/widget.js").Props} props */
 function render({ model, el }) {
-  const { sizes, words, alt } = model.get("setup");
+  const { sizes, tokens, alt } = model.get("setup");
   const root = widgetRoot(el);
   let k = Math.min(2, sizes.length - 1);
   let place = 0;
@@ -78,8 +78,8 @@ function render({ model, el }) {
         `the sum of the ${tokens} tokens of ${k} coarser scale${k > 1 ? "s" : ""}, shrunk to ${name}, in this place`]
       : ["类别（还没有 token）", "the class (no token yet)"];
     writeNumbers(said, [
-      [["目标", "target"], [`尺度 ${name}，第 ${row} 行第 ${column} 列，token ${words[k][place]}`,
-        `scale ${name}, row ${row}, column ${column}, token ${words[k][place]}`]],
+      [["目标", "target"], [`尺度 ${name}，第 ${row} 行第 ${column} 列，token ${tokens[k][place]}`,
+        `scale ${name}, row ${row}, column ${column}, token ${tokens[k][place]}`]],
       [["它那一格的输入", "input in its place"], made],
       [["看得到的输入（含类别）", "inputs it may see (with the class)"], `${inputs} / ${seen(sizes, sizes.length - 1).inputs}`],
     ]);

@@ -33,15 +33,15 @@ class VarInputMap(LessonWidget):
         super().__init__()
         self.images = [[self.colours(each) for each in row] for row in (spelling.inputs, spelling.codes)]
         self.pixels = b"".join(np.ascontiguousarray(image).tobytes() for row in self.images for image in row)
-        self.setup = {"sizes": [list(square.shape) for square in spelling.words],
-                      "words": [square.flatten().tolist() for square in spelling.words],
+        self.setup = {"sizes": [list(square.shape) for square in spelling.tokens],
+                      "tokens": [square.flatten().tolist() for square in spelling.tokens],
                       "alt": f"{self.alt_zh} {self.alt_en}"}
 
     def figure(self) -> Figure:
         """Draw both rows, with the input and the target of one place marked."""
         fig = Figure(figsize=(6.6, 3.2))
         axes = fig.subplots(2, len(self.images[0]))
-        sizes = [" × ".join(map(str, square.shape)) for square in self.spelling.words]
+        sizes = [" × ".join(map(str, square.shape)) for square in self.spelling.tokens]
         draw_images(self.images[0], ["类别 class", *(f"输入 input\n{size}" for size in sizes[1:])], axes[0])
         draw_images(self.images[1], [f"目标 target\n{size}" for size in sizes], axes[1])
         for row in axes:

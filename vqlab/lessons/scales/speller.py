@@ -40,7 +40,7 @@ class ScaleSpeller(LessonWidget):
         self.pixels = b"".join(state_pixels(each) for each in self.spellings.values())
         self.setup = {
             "names": [list(name) for name in self.spellings], "alt": f"{self.alt_zh} {self.alt_en}",
-            "sizes": [list(square.shape) for square in first.words],
+            "sizes": [list(square.shape) for square in first.tokens],
             "picture": [width, height], "map": [first.f.shape[2], first.f.shape[1]],
             "decibels": [each.decibels() for each in self.spellings.values()],
             "left": [each.left() for each in self.spellings.values()]}
@@ -50,10 +50,10 @@ class ScaleSpeller(LessonWidget):
         fig = Figure(figsize=(6, 2.5))
         spelling = next(iter(self.spellings.values()))
         axes = fig.subplots(2, len(spelling.pictures))
-        titles = ["无 none", *(" × ".join(map(str, square.shape)) for square in spelling.words)]
+        titles = ["无 none", *(" × ".join(map(str, square.shape)) for square in spelling.tokens)]
         draw_images(spelling.pictures, titles, axes[0])
         draw_images([spelling.original, *_added(spelling.pictures)[1:]],
-                    ["原图 original", *["添的 added"] * len(spelling.words)], axes[1])
+                    ["原图 original", *["添的 added"] * len(spelling.tokens)], axes[1])
         return fig
 
 

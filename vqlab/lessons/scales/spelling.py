@@ -19,8 +19,8 @@ class Spelling(NamedTuple):
         pictures: S + 1 times (C, H, W), what the decoder draws of the sum so far.
         f: (D, h, w) the encoder's map.
         maps: S + 1 times (D, h, w), the sum so far, f_hat.
-        words: S times (h_k, w_k) int64.
-        codes: S times (D, h_k, w_k), the words looked up.
+        tokens: S times (h_k, w_k) int64.
+        codes: S times (D, h_k, w_k), the tokens looked up.
         inputs: S times (D, h_k, w_k), what a prior reads to predict that scale; zeros for the first, where it
             reads the class instead.
     """
@@ -29,7 +29,7 @@ class Spelling(NamedTuple):
     pictures: list[Tensor]
     f: Tensor
     maps: list[Tensor]
-    words: list[Tensor]
+    tokens: list[Tensor]
     codes: list[Tensor]
     inputs: list[Tensor]
 
@@ -44,13 +44,13 @@ class Spelling(NamedTuple):
 
 @torch.no_grad()
 def spell(model: SimpleVQVAE, picture: Tensor) -> Spelling:
-    """Write a picture (C, H, W) in the words of a multi-scale model."""
+    """Write a picture (C, H, W) in the tokens of a multi-scale model."""
     quantizer = model.quantize
     f = model.encoder(picture[None].to(next(model.parameters()).device))
-    words = quantizer.encode(f)
-    maps = [torch.zeros_like(f), *quantizer.decode(words, cumulative=True)]
-    inputs = quantizer.var_input(words).split([h * w for h, w in quantizer.sizes[1:]], dim=1)
-    squares = [indices.view(size).cpu() for indices, size in zip(words, quantizer.sizes, strict=True)]
+    tokens = quantizer.encode(f)
+    maps = [torch.zeros_like(f), *quantizer.decode(tokens, cumulative=True)]
+    inputs = quantizer.var_input(tokens).split([h * w for h, w in quantizer.sizes[1:]], dim=1)
+    squares = [indices.view(size).cpu() for indices, size in zip(tokens, quantizer.sizes, strict=True)]
     shaped = [part[0].T.unflatten(1, size).cpu() for part, size in zip(inputs, quantizer.sizes[1:], strict=True)]
     return Spelling(
         picture.cpu(), [model.decoder(f_hat)[0].cpu() for f_hat in maps],

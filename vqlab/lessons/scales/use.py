@@ -21,16 +21,16 @@ class ScaleUse(NamedTuple):
     perplexity: float
 
 
-def use_by_scale(words: Sequence[Tensor], num_embeddings: int) -> list[ScaleUse]:
+def use_by_scale(tokens: Sequence[Tensor], num_embeddings: int) -> list[ScaleUse]:
     """Count each scale's (B, h·w) tokens on their own."""
-    return [ScaleUse(scale.numel(), len(scale.unique()), perplexity(scale, num_embeddings).item()) for scale in words]
+    return [ScaleUse(each.numel(), len(each.unique()), perplexity(each, num_embeddings).item()) for each in tokens]
 
 
-def shares_by_length(words: Sequence[Tensor], codebook: Tensor, *, bins: int = 32) -> Tensor:
+def shares_by_length(tokens: Sequence[Tensor], codebook: Tensor, *, bins: int = 32) -> Tensor:
     """Which codes a scale takes: codes sorted by length, (S, bins) shares that sum to 1 a scale; bins divide K."""
     rank = codebook.norm(dim=1).argsort().argsort()
     size = len(codebook) // bins
-    counts = torch.stack([torch.bincount(rank[scale.flatten()] // size, minlength=bins) for scale in words])
+    counts = torch.stack([torch.bincount(rank[scale.flatten()] // size, minlength=bins) for scale in tokens])
     return counts / counts.sum(dim=1, keepdim=True)
 
 

@@ -8,12 +8,12 @@ from torch import Tensor
 from vqlab.data import to_uint8
 
 
-def draw_tokens(tokens: Tensor, words: Tensor, ax: Axes | None = None, *, numbers: bool = False) -> Axes:
+def draw_tokens(tokens: Tensor, dictionary: Tensor, ax: Axes | None = None, *, numbers: bool = False) -> Axes:
     """Draw a token map: each a square in the token's mean colour.
 
     Args:
         tokens: (H, W) int64.
-        words: (K, 3, h, w) float in [-1, 1], what each token of the vocabulary looks like.
+        dictionary: (K, 3, h, w) float in [-1, 1], what each token of the vocabulary looks like.
         ax: where to draw; new Axes by default.
         numbers: write each token's number on its square.
 
@@ -21,7 +21,7 @@ def draw_tokens(tokens: Tensor, words: Tensor, ax: Axes | None = None, *, number
         The Axes.
     """
     ax = ax or plt.figure().add_subplot()
-    colours = to_uint8(words.mean(dim=(2, 3)).T.unsqueeze(1))[0]  # (K, 3)
+    colours = to_uint8(dictionary.mean(dim=(2, 3)).T.unsqueeze(1))[0]  # (K, 3)
     ax.imshow(colours[tokens.cpu().numpy()])
     if numbers:
         for (row, column), token in np.ndenumerate(tokens.cpu().numpy()):
@@ -32,11 +32,11 @@ def draw_tokens(tokens: Tensor, words: Tensor, ax: Axes | None = None, *, number
     return ax
 
 
-def draw_dictionary(words: Tensor, order: Tensor, ax: Axes | None = None, *, columns: int = 64) -> Axes:
+def draw_dictionary(dictionary: Tensor, order: Tensor, ax: Axes | None = None, *, columns: int = 64) -> Axes:
     """Draw the vocabulary as the small patches that the decoder makes of them.
 
     Args:
-        words: (K, 3, h, w) float in [-1, 1].
+        dictionary: (K, 3, h, w) float in [-1, 1].
         order: (n,) int64, which of them to draw, row by row.
         ax: where to draw; new Axes by default.
         columns: tokens in a row; divides n.
@@ -45,10 +45,10 @@ def draw_dictionary(words: Tensor, order: Tensor, ax: Axes | None = None, *, col
         The Axes.
     """
     ax = ax or plt.figure().add_subplot()
-    _, channels, height, width = words.shape
+    _, channels, height, width = dictionary.shape
     rows = len(order) // columns
-    framed = words.new_ones(len(order), channels, height + 1, width + 1)  # a white line between the words
-    framed[:, :, :height, :width] = words[order]
+    framed = dictionary.new_ones(len(order), channels, height + 1, width + 1)  # a white line between them
+    framed[:, :, :height, :width] = dictionary[order]
     sheet = framed.view(rows, columns, channels, height + 1, width + 1).permute(2, 0, 3, 1, 4)
     ax.imshow(to_uint8(sheet.reshape(channels, rows * (height + 1), columns * (width + 1))))
     ax.set(xticks=[], yticks=[])

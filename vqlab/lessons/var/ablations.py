@@ -52,10 +52,10 @@ def writing_loss(var: VAR, idx_Bl: Sequence[Tensor], labels: Tensor) -> float:
         Mean cross-entropy, nats a token.
     """
     f_hat, scale_input, cache, losses = None, None, None, []
-    for scale, words in enumerate(idx_Bl):
+    for scale, tokens in enumerate(idx_Bl):
         logits, cache = var.next_logits(scale, labels, scale_input, cache)
-        losses.append(F.cross_entropy(logits.flatten(0, 1), words.flatten(), reduction="none"))
-        f_hat, scale_input = var.tokenizer.quantize.next_input(scale, f_hat, words)
+        losses.append(F.cross_entropy(logits.flatten(0, 1), tokens.flatten(), reduction="none"))
+        f_hat, scale_input = var.tokenizer.quantize.next_input(scale, f_hat, tokens)
     return torch.cat(losses).mean().item()
 
 

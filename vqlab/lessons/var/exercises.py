@@ -1,33 +1,43 @@
-"""Exercises of lesson 7: who may see whom, the guidance that grows with the scale, the fewest codes that hold p."""
+"""Exercises of lesson 7: a mask with a window, guidance that grows with the scale, the fewest codes that hold p."""
 
 import torch
 
 from vqlab.classroom.exercise import Exercise, Mistake, agree
-from vqlab.var import block_causal_mask, guide, keep_top
+from vqlab.var import guide, keep_top
 
 __all__ = ["mask", "guidance", "top_p"]
 
 
 def _scales(generator):
-    """Six times (tokens of each scale, (S,) int64); some start with several, some grow by jumps, some do not grow."""
-    for lengths in ((1, 4, 9), (1, 4, 16), (4, 9), (2, 6, 12, 20), (3,), (1, 1, 2, 2)):
-        yield (torch.tensor(lengths),)
+    """Seven times (tokens of each scale, (S,) int64, window); some scales start with several, some do not grow."""
+    for lengths, window in (((1, 4, 9), 1), ((1, 4, 16, 25), 2), ((4, 9), 0), ((2, 6, 12, 20), 1), ((3,), 1),
+                            ((1, 1, 2, 2), 2), ((1, 4, 9), 5)):
+        yield torch.tensor(lengths), window
 
 
-def _pairs(compare):
-    """A mask by ``compare(query's scale, key's scale)``: right with ≥, and ways to get it wrong."""
-    def mask(lengths):
+def _pairs(seen):
+    """A mask by ``seen(how many scales the query is finer than the key, window)``: right, and ways to err."""
+    def mask(lengths, window):
         scale = torch.arange(len(lengths)).repeat_interleave(lengths)
-        return compare(scale[:, None], scale[None, :])
+        return seen(scale[:, None] - scale[None, :], window)
     return mask
 
 
-def _allowed(lengths):
-    return block_causal_mask(lengths.tolist())
+_allowed = _pairs(lambda finer, window: (finer >= 0) & (finer <= window))
 
 
-def _as_scores(lengths):
-    return torch.zeros_like(_allowed(lengths), dtype=torch.float32).masked_fill(~_allowed(lengths), -torch.inf)
+def _as_scores(lengths, window):
+    allowed = _allowed(lengths, window)
+    return torch.zeros_like(allowed, dtype=torch.float32).masked_fill(~allowed, -torch.inf)
+
+
+def _by_place(lengths, window):
+    place = torch.arange(int(lengths.sum()))
+    return (place[:, None] >= place) & (place[:, None] - place <= window)
+
+
+def _a_row_a_scale(lengths, window):
+    return _allowed(torch.ones_like(lengths), window)
 
 
 def _steps(generator):
@@ -81,48 +91,48 @@ def _first_rows_set(logits, p):
 
 mask = Exercise(
     "07.mask",
-    title=("掩码：谁看得见谁", "The mask: who may see whom"),
+    title=("带窗口的掩码：谁看得见谁", "A mask with a window: who may see whom"),
     reference=_allowed,
     cases=_scales,
     hints=[
         ("先给每个 token 写上它属于哪个尺度：lengths = (1, 4) 时是 0, 1, 1, 1, 1。",
          "First write down to which scale each token belongs: for lengths = (1, 4) that is 0, 1, 1, 1, 1."),
-        ("repeat_interleave 正好做这件事；再让一列和一行相比，得到方阵。",
-         "repeat_interleave does just that; then compare a column with a row, which gives a square."),
-        ("scale[:, None] 是谁在看，scale[None, :] 是看谁；前者 ≥ 后者就看得见。",
-         "scale[:, None] looks, scale[None, :] is looked at; visible where the former ≥ the latter."),
+        ("repeat_interleave 正好做这件事；一列减一行，就是“细几个尺度”的方阵。",
+         "repeat_interleave does just that; a column minus a row is the square of “how many scales finer”."),
+        ("差是 0 到 window 的看得见：两个条件用 & 连起来。",
+         "Visible is a difference from 0 to window: two conditions, joined by &."),
     ],
     mistakes=[
-        Mistake(lambda lengths: torch.ones_like(_allowed(lengths)).tril(),
+        Mistake(_pairs(lambda finer, window: finer >= 0),
+                ("这是没有窗口的掩码：比前面 window 个尺度更粗的，不该看见。",
+                 "That is the mask without a window: what is coarser than the `window` scales before is hidden.")),
+        Mistake(lambda lengths, window: torch.ones_like(_allowed(lengths, window)).tril(),
                 ("这是“下一个 token”的掩码：同一尺度里，后面的格子也要看得见。按尺度比，不按位置比。",
                  "That is next-token prediction's mask. Within a scale the later places are visible too: compare "
                  "scales, not positions.")),
-        Mistake(_pairs(lambda query, key: query > key),
-                ("只剩更粗的尺度了：自己的尺度也看得见，是 ≥ 不是 >。第一个尺度这样就什么也看不见。",
-                 "Only coarser scales are left. One's own is visible too: ≥, not >. This way the first scale sees "
-                 "nothing at all.")),
-        Mistake(_pairs(lambda query, key: query <= key),
+        Mistake(_by_place,
+                ("窗口数的是尺度，不是 token：先写出每个 token 属于哪个尺度。",
+                 "The window counts scales, not tokens: first write down each token's scale.")),
+        Mistake(_pairs(lambda finer, window: (finer > 0) & (finer <= window)),
+                ("自己的尺度也看得见：差为 0 的也算。", "One's own scale is visible too: a difference of 0 counts.")),
+        Mistake(_pairs(lambda finer, window: (finer >= 0) & (finer < window)),
+                ("少看了一个尺度：自己之外，还要看 window 个。",
+                 "One scale too few: beside one's own there are `window` more.")),
+        Mistake(_pairs(lambda finer, window: (finer <= 0) & (-finer <= window)),
                 ("行列反了：行是谁在看，列是看谁；粗的看不见细的。",
                  "Rows and columns are swapped: the row looks, the column is looked at, and the coarse do not see "
                  "the fine.")),
-        Mistake(lambda lengths: torch.ones_like(_allowed(lengths)),
-                ("谁都看得见谁，答案就泄露了：细尺度的输入里含有粗尺度的 token。",
-                 "Everybody sees everybody, which gives the answer away: the finer inputs contain the coarser "
-                 "tokens.")),
-        Mistake(_pairs(lambda query, key: query == key),
-                ("各尺度互不相见：更粗的尺度也要看得见，不然它们白写了。",
-                 "No scale sees another. The coarser ones must be visible, or they were written for nothing.")),
-        Mistake(_pairs(lambda query, key: (query == key) | (query == key + 1)),
-                ("只看得见前一个尺度：要看得见所有更粗的。",
-                 "Only the scale just before is visible; all the coarser ones should be.")),
-        Mistake(_pairs(lambda query, key: query < key),
+        Mistake(_pairs(lambda finer, window: finer.abs() <= window),
+                ("更细的尺度也看见了，答案就泄露了：细尺度的输入里含有粗尺度的 token。",
+                 "Finer scales are visible, which gives the answer away: their inputs contain the coarser tokens.")),
+        Mistake(lambda lengths, window: ~_allowed(lengths, window),
                 ("真假反了：True 表示看得见。有的库用 True 表示遮住，这里不是。",
                  "True and false are swapped: here True means visible. Some libraries use True for hidden.")),
         Mistake(_as_scores,
                 ("这是加在分数上的写法（0 和 −∞），意思对；这里要的是 True 和 False。",
                  "That is the form which is added to the scores (0 and −∞). The idea is right; what is wanted here "
                  "is True and False.")),
-        Mistake(lambda lengths: torch.arange(len(lengths))[:, None] >= torch.arange(len(lengths)),
+        Mistake(_a_row_a_scale,
                 ("一个尺度一行；要一个 token 一行：第 k 个尺度占 lengths[k] 行。",
                  "That is one row a scale; make it one row a token: scale k has lengths[k] of them.")),
     ])
@@ -151,6 +161,15 @@ guidance = Exercise(
                  "The first scale is guided already: at k = 0, t should be 0.")),
         Mistake(_mixed(lambda strength, scale, scales: strength * (1 - scale / (scales - 1))),
                 ("斜坡反了：越细越强，不是越粗越强。", "The ramp is upside down: the finer, the stronger.")),
+        Mistake(_mixed(lambda strength, scale, scales: strength * scale),
+                ("斜坡太陡：到最后一个尺度才是 guidance，所以要除以 S − 1。",
+                 "The ramp is too steep: it reaches guidance at the last scale, so divide by S − 1.")),
+        Mistake(_mixed(lambda strength, scale, scales: scale / (scales - 1)),
+                ("没有用上 guidance：斜坡的终点是 guidance，不是 1。",
+                 "`guidance` is not used: the ramp ends at guidance, not at 1.")),
+        Mistake(_mixed(_ramp, lambda a, b, t: t * (a - b)),
+                ("只剩下要走的那一步了：从有类别的 logits 出发，a + t(a − b)。",
+                 "That is only the step to take: start from the logits with the class, a + t(a − b).")),
         Mistake(lambda with_class, without, *rest: guide(without, with_class, *rest),
                 ("两个调换了：要离开“没有类别”，走向有类别的一边。",
                  "The two are swapped: one moves away from “no class”, towards the class.")),
