@@ -378,9 +378,9 @@ guess_jpeg
 guess_jpeg.hold()
 rate_weights = (0, 0.001, 0.003, 0.006, 0.009, 0.012)
 files = [compress(model, cat, rate_weight=rate_weight) for rate_weight in rate_weights]
-again = [decompress(model, data) for data in files]
+drawn = [decompress(model, data) for data in files]
 ours = [lesson.Point(weight, *lesson.judge(cat[0], picture[0], data))
-        for weight, picture, data in zip(rate_weights, again, files, strict=True)]
+        for weight, picture, data in zip(rate_weights, drawn, files, strict=True)]
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 guess_jpeg.hold()
@@ -429,7 +429,7 @@ def at(number):
     """The cat's file at one of the λ. 某个 λ 时猫的文件。"""
     weight, rate, decibels = ours[number]
     rival = max((point for point in jpeg if point.rate <= rate), default=jpeg[0], key=lambda point: point.psnr)
-    return [picture[0, :, 80:144, 140:352] for picture in (cat, again[number])], {
+    return [picture[0, :, 80:144, 140:352] for picture in (cat, drawn[number])], {
         ("λ", "λ"): weight, ("字节", "bytes"): len(files[number]), ("比特/像素", "bits per pixel"): round(rate, 3),
         ("峰值信噪比（dB）", "PSNR (dB)"): f"{decibels:.1f}", ("同样字节的 JPEG", "JPEG at these bytes"): f"{rival.psnr:.1f}"}
 
