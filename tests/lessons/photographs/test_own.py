@@ -136,6 +136,7 @@ def test_turned_transparent_and_grey_files(widget):
 def test_a_bad_file_is_named_and_nothing_is_lost(widget, data, says):
     before = widget.photo, widget.original, widget.answer
     upload(widget, data, name="holiday.jpg")
+    assert " at 0x" not in widget.answer["error"]
     assert says in widget.answer["error"] and widget.answer["error"].startswith("holiday.jpg: expected")
     assert widget.photo is before[0] and widget.original == before[1]
     assert {**widget.answer, "request": 0} == {**before[2], "error": widget.answer["error"], "request": 0}
