@@ -1,6 +1,7 @@
 """One's own photograph: what is said of its file against the codec and Pillow, files of every kind, damaged ones."""
 
 import io
+import json
 import math
 
 import numpy as np
@@ -126,6 +127,12 @@ def test_turned_transparent_and_grey_files(widget):
     assert set(widget.original) == {255}
     upload(widget, saved(Image.new("L", (40, 40), 77)))
     assert set(widget.original) == {77}
+
+
+def test_a_plain_colour_that_jpeg_gives_back_as_it_was(widget):
+    upload(widget, saved(Image.new("RGB", (400, 400), "white")))
+    assert math.isinf(max(point.psnr for point in widget.jpegs))
+    assert widget.answer["as_good"][1] == 99 and "Infinity" not in json.dumps(widget.answer)
 
 
 @pytest.mark.parametrize("data, says", [

@@ -152,8 +152,8 @@ class OwnPhotograph(LessonWidget):
         act(self.photo)
 
     def _jpeg(self, point: Point | None) -> list[float] | None:
-        """[bytes, dB, quality]"""
-        return point and [round(point.rate * self.photo[0, 0].numel() / 8), point.psnr, point.setting]
+        """[bytes, dB, quality]; a plain colour may come back as it was, and JSON knows no infinite dB."""
+        return point and [round(point.rate * self.photo[0, 0].numel() / 8), min(point.psnr, 99.0), point.setting]
 
     def _asked(self, _, content: dict[str, Any], buffers) -> None:
         if "part" in content:

@@ -48,8 +48,8 @@ class TokenPainter(LessonWidget):
     patches = binary()  # RGB, 4 × 4 a code, dark to bright
     alt_zh = ("一张照片的 token 图，每个 token 一格，涂成它的平均颜色：还认得出画的是什么。"
               "旁边是调色板：全部码字各画成一小块，从暗到亮。")
-    alt_en = ("The map of the tokens of a photograph, each a square in its mean colour: one still sees what it shows. "
-              "Beside it a palette of all codes, each drawn as a small patch, dark to bright.")
+    alt_en = ("The map of the tokens of a photograph, each a square in its mean colour: one still sees what it is "
+              "of. Beside it a palette of all codes, each drawn as a small patch, dark to bright.")
 
     def __init__(self, model: SimpleVQVAE, picture: Tensor):
         self.painting, self.brush, self.bytes = Painting(model, picture), None, None
