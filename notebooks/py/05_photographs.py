@@ -306,7 +306,7 @@ own_data = compress(learner, cat)
 own_psnr = psnr(decompress(learner, own_data), cat).item()
 rows = (("一律 9 比特", "all 9 bits", plain), ("按频率写（表不计）", "by frequency (table not counted)", tokens.numel() * entropy / 8),
         ("看着邻居写：文件", "by neighbours: the file", len(data)))
-part = sum(value.numel() for name, value in model.state_dict().items() if not name.startswith("encoder")) * 4 // 1000
+part = sum(p.numel() for each in (model.decoder, model.quantize, model.context) for p in each.parameters()) * 4 // 1000
 classroom.say("\n".join(f"{zh}：{size:.0f} 字节，{8 * size / tokens.numel():.2f} 比特/token，{size / 16800:.3f} 比特/像素"
                         for zh, _, size in rows) + f"\n概率说要 {ideal.sum() / 8:.0f} 字节，多出的 {len(data) - ideal.sum() / 8:.0f} 字节是文件的开头"
               f"\n没数的：解码器、码本和小网络，{part} kB"
@@ -376,10 +376,11 @@ guess_jpeg
 
 # %% tags=["nbval-ignore-output"]
 guess_jpeg.hold()
-ours = []
-for rate_weight in (0, 0.001, 0.002, 0.004, 0.006, 0.008, 0.012):
-    data = compress(model, cat, rate_weight=rate_weight)
-    ours.append(lesson.Point(rate_weight, *lesson.judge(cat[0], decompress(model, data)[0], data)))
+rate_weights = (0, 0.001, 0.003, 0.006, 0.009, 0.012)
+files = [compress(model, cat, rate_weight=rate_weight) for rate_weight in rate_weights]
+drawn = [decompress(model, data) for data in files]
+ours = [lesson.Point(weight, *lesson.judge(cat[0], picture[0], data))
+        for weight, picture, data in zip(rate_weights, drawn, files, strict=True)]
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 guess_jpeg.hold()
@@ -424,28 +425,26 @@ assert gap > 0
 jpeg = lesson.file_curve(cat[0], "JPEG", range(5, 70))
 
 
-def at(thousandths):
-    """The cat's file at a λ. 某个 λ 时猫的文件。"""
-    data = compress(model, cat, rate_weight=thousandths / 1000)
-    again = decompress(model, data)
-    rate, decibels = lesson.judge(cat[0], again[0], data)
+def at(number):
+    """The cat's file at one of the λ. 某个 λ 时猫的文件。"""
+    weight, rate, decibels = ours[number]
     rival = max((point for point in jpeg if point.rate <= rate), default=jpeg[0], key=lambda point: point.psnr)
-    return [picture[0, :, 80:144, 140:352] for picture in (cat, again)], {
-        ("字节", "bytes"): len(data), ("比特/像素", "bits per pixel"): round(rate, 3),
+    return [picture[0, :, 80:144, 140:352] for picture in (cat, drawn[number])], {
+        ("λ", "λ"): weight, ("字节", "bytes"): len(files[number]), ("比特/像素", "bits per pixel"): round(rate, 3),
         ("峰值信噪比（dB）", "PSNR (dB)"): f"{decibels:.1f}", ("同样字节的 JPEG", "JPEG at these bytes"): f"{rival.psnr:.1f}"}
 
 
 classroom.PictureExplorer(
-    at, sliders=[classroom.Slider("thousandths", "λ × 1000", "λ × 1000", 0, 20, 1, 4)],
+    at, sliders=[classroom.Slider("number", "λ：第几个", "λ: which", 0, len(files) - 1, 1, 2)],
     pictures=[("原图", "original"), ("从文件画回", "from the file")],
     alt_zh="左边是猫的眼睛，右边是从文件画回的；λ 越大，文件越小，毛发越平。",
     alt_en="Left the cat's eyes, right the same drawn from the file; the larger λ, the smaller the file and the flatter the fur.")
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
-swapped = tokens_of(model, cat, rate_weight=0.004) != tokens
+swapped = unpack(model, files[2])[0] != tokens
 dear, others = ideal[swapped].mean().item(), ideal[~swapped].mean().item()
-classroom.say(f"λ = 0.004：换掉 {swapped.float().mean():.0%} 的 token；它们原来平均 {dear:.1f} 比特，其余的 {others:.1f} 比特",
-              f"λ = 0.004: {swapped.float().mean():.0%} of the tokens are swapped; those cost {dear:.1f} bits on average, the others {others:.1f}")
+classroom.say(f"λ = 0.003：换掉 {swapped.float().mean():.0%} 的 token；它们原来平均 {dear:.1f} 比特，其余的 {others:.1f} 比特",
+              f"λ = 0.003: {swapped.float().mean():.0%} of the tokens are swapped; those cost {dear:.1f} bits on average, the others {others:.1f}")
 assert dear > others
 
 # %% [markdown]
@@ -515,14 +514,14 @@ guess_mix.reveal(2, because=(
     f"编号只是名字，相邻的编号不是相邻的码字：{numbers:.1f} dB（与两张照片的平均比）。码字之间可以取平均，编号之间不可以。",
     f"A number is only a name, and neighbouring numbers are no neighbouring codes: {numbers:.1f} dB (against the mean of the two "
     "photographs). Codes can be averaged, numbers cannot."))
-assert min(before_, after_) > numbers + 8
+assert after_ > before_ > numbers + 8
 
 # %% [markdown]
 # <div lang="zh">
 #
 # 量化之后混，分贝略高，但混出来的向量不在码本里，没有 token 可写。要存成文件，就得先混再量化。
 #
-# **要点：** 特征空间里的加减有意思，token 的编号没有。所以先验（第 7 课）把 token 当作类别来预测，不当作数。
+# **要点：** 特征空间里的加减有意思，token 的编号没有。所以第 7 课的模型把 token 当作类别来预测，不当作数。
 #
 # </div>
 # <div lang="en">
@@ -530,7 +529,7 @@ assert min(before_, after_) > numbers + 8
 # Mixed after quantizing it has slightly more decibels, but the mixed vectors are not in the codebook: no token says them. To store
 # a mixture, mix first, then quantize.
 #
-# **Takeaway:** adding means something in feature space, not among tokens' numbers. That is why a prior (lesson 7) predicts tokens as
+# **Takeaway:** adding means something in feature space, not among tokens' numbers. That is why the model of lesson 7 predicts tokens as
 # classes, not as quantities.
 #
 # </div>
@@ -836,7 +835,7 @@ classroom.say(f"猫，边数边写：{counted:.3f} 比特/像素；按频率：{
 #
 # <div lang="zh">
 #
-# - VQ-VAE：van den Oord 等（2017），arXiv 1711.00937。短，第 3 节就是这一课的模型；那里的先验用来生成，我们的小网络用来压缩。
+# - VQ-VAE：van den Oord 等（2017），arXiv 1711.00937。短，第 3 节就是这一课的模型；那里给 token 建的模型用来生成，我们的小网络用来压缩。
 # - 熵约束的搜索：Chou、Lookabaugh、Gray（1989），Entropy-constrained vector quantization，IEEE Trans. ASSP 37(1)。λ 从这里来。
 # - 学来的编解码器：Ballé 等（2017），arXiv 1611.01704，码率进了训练的损失；Minnen 等（2018），arXiv 1809.02736，看着邻居猜概率；Mentzer 等（2018），arXiv 1801.04260，离散的码字和这样的小网络。
 # - 把概率变成字节：Bamler（2022），arXiv 2201.01741，`constriction` 的作者讲熵编码。
@@ -849,7 +848,7 @@ classroom.say(f"猫，边数边写：{counted:.3f} 比特/像素；按频率：{
 # </div>
 # <div lang="en">
 #
-# - VQ-VAE: van den Oord et al. (2017), arXiv 1711.00937. Short; section 3 is this lesson's model. Its prior is for generating, our
+# - VQ-VAE: van den Oord et al. (2017), arXiv 1711.00937. Short; section 3 is this lesson's model. Its model of the tokens is for generating, our
 #   small network for compressing.
 # - Entropy-constrained search: Chou, Lookabaugh and Gray (1989), Entropy-constrained vector quantization, IEEE Trans. ASSP 37(1).
 #   Where λ comes from.

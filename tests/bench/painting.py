@@ -38,7 +38,7 @@ CanvasRenderingContext2D.prototype.putImageData = function (...given) {
         port2.postMessage(0);
     });
 };
-window.addEventListener("pointermove", (event) => { if (event.buttons) since = event.timeStamp; }, true);
+window.addEventListener("pointerrawupdate", (event) => { if (event.buttons) since = event.timeStamp; }, true);
 window.vqForget = () => { since = 0; };
 """
 
@@ -63,13 +63,13 @@ def paint(lesson, widget, brush, moves):
     picture.evaluate("canvas => { window.vqPicture = canvas; }")
     box, mouse = picture.bounding_box(), lesson.page.mouse
     token = box["width"] / (picture.evaluate("canvas => canvas.width") / 4)
-    mouse.move(box["x"] + 20 * token, box["y"] + 12 * token)
+    mouse.move(box["x"] + 20.5 * token, box["y"] + 12.5 * token)
     mouse.down()
     for number in range(-WARM_UP, moves):
         if number == 0:
             lesson.page.evaluate("vqTimes.length = 0")
         place = number + WARM_UP
-        mouse.move(box["x"] + (21 + place % 60) * token, box["y"] + (12.5 + brush * (place // 60)) * token)
+        mouse.move(box["x"] + (21.5 + place % 60) * token, box["y"] + (12.5 + brush * (place // 60)) * token)
         lesson.page.wait_for_timeout(PAUSE)
         lesson.page.evaluate("vqForget()")
     mouse.up()

@@ -76,6 +76,14 @@ def test_no_token_on_the_way_is_left_out(in_javascript, start, end):
         assert max(abs(before[name] - after[name]) for name in first) == 1
 
 
+def test_pieces_lie_side_by_side(in_javascript):
+    way = [{"row": 5, "column": column} for column in range(10, 22)]
+    laid = in_javascript(TokenPainter, "(js, way) => js.sideBySide(way, way[0], 3, 4)", way)
+    assert laid == [{"row": 5, "column": column} for column in (14, 18, 22)]  # from half way on: 12, 16, 20
+    back = in_javascript(TokenPainter, "(js, way) => js.sideBySide(way.slice(0, 2), way[0], 3, 4)", way)
+    assert back == []  # it has not moved by half its width
+
+
 def painter_parts(lesson):
     """The painter, its picture and the picture's canvas, its map and the map's canvas, its palette."""
     found = widget(lesson, "TokenPainter(")
@@ -130,7 +138,7 @@ def test_painting_by_keyboard(lesson):
     before = lesson.pixels(map_pixels)
     stroke(lesson, map_, (40, 60))  # the cursor stays where the pointer was
     at = answered(lesson, found, at)
-    lesson.press(map_, "Shift+ArrowRight", "ArrowDown", " ")
+    lesson.press(map_, "Shift+ArrowRight", "ArrowDown", "Space")
     at = answered(lesson, found, at)
     rows, columns = np.nonzero((lesson.pixels(map_pixels) != before).any(axis=2))
     assert {40, 41, 42} >= set(rows) and {60, 61, 68, 69} >= set(columns) and 4 < int(data(found, "changed")) <= 8
@@ -161,6 +169,14 @@ def test_a_piece_is_picked_stamped_and_erased(lesson):
 def test_a_token_is_looked_at_by_click_and_by_keyboard(lesson):
     found = widget(lesson, "TokenInspector(")
     board, picture = found.locator("canvas[role=slider]"), found.locator("canvas[aria-hidden]").first
+    for layer in found.locator("input[type=checkbox]").all():
+        lesson.page.wait_for_timeout(300)
+        marks = lesson.pixels(board)
+        lesson.press(layer, "Space")
+        lesson.wait_pixels_change(board, marks)
+        marks = lesson.pixels(board)
+        lesson.press(layer, "Space")
+        lesson.wait_pixels_change(board, marks)
     at, marks = int(data(found, "answered")), lesson.pixels(board)
     stroke(lesson, board, (24, 44))
     at = answered(lesson, found, at)
@@ -178,11 +194,6 @@ def test_a_token_is_looked_at_by_click_and_by_keyboard(lesson):
     assert len(neighbours) == 8
     lesson.press(neighbours[0], "Enter")
     assert data(found, "marked") != data(found, "code")
-    for layer in found.locator("input[type=checkbox]").all():
-        lesson.page.wait_for_timeout(200)
-        marks = lesson.pixels(board)
-        lesson.press(layer, " ")
-        lesson.wait_pixels_change(board, marks)
     before = lesson.pixels(picture)
     found.locator("input[type=radio]").nth(1).check()
     rebuilt = lesson.pixels(picture)

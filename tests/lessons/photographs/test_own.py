@@ -1,6 +1,7 @@
 """One's own photograph: what is said of its file against the codec and Pillow, files of every kind, damaged ones."""
 
 import io
+import json
 import math
 
 import numpy as np
@@ -128,6 +129,12 @@ def test_turned_transparent_and_grey_files(widget):
     assert set(widget.original) == {77}
 
 
+def test_a_plain_colour_that_jpeg_gives_back_as_it_was(widget):
+    upload(widget, saved(Image.new("RGB", (400, 400), "white")))
+    assert math.isinf(max(point.psnr for point in widget.jpegs))
+    assert widget.answer["as_good"][1] == 99 and "Infinity" not in json.dumps(widget.answer)
+
+
 @pytest.mark.parametrize("data, says", [
     (b"", "0 bytes"), (b"\x89PNG\r\n\x1a\nno", "an image file that Pillow can read"),
     (saved(Image.effect_noise((90, 90), 80))[:3000], "an image file that Pillow can read"),
@@ -136,6 +143,7 @@ def test_turned_transparent_and_grey_files(widget):
 def test_a_bad_file_is_named_and_nothing_is_lost(widget, data, says):
     before = widget.photo, widget.original, widget.answer
     upload(widget, data, name="holiday.jpg")
+    assert " at 0x" not in widget.answer["error"]
     assert says in widget.answer["error"] and widget.answer["error"].startswith("holiday.jpg: expected")
     assert widget.photo is before[0] and widget.original == before[1]
     assert {**widget.answer, "request": 0} == {**before[2], "error": widget.answer["error"], "request": 0}

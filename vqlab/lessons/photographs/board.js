@@ -1,6 +1,6 @@
 // A picture whose tokens are pointed at, one by one, by mouse, finger or keyboard.
 
-import { element, onceAFrame } from "../../classroom/widget.js";
+import { element, onceAFrame, soon } from "../../classroom/widget.js";
 import { imageOf, onLookChange, sharpContext } from "../../classroom/canvas.js";
 
 export const PATCH = 4; // pixels a token's side
@@ -11,7 +11,7 @@ const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowD
 /**
  * `box` to put in the page; `resize(rows, columns)` in tokens; `put(view, window)` draws raw RGB bytes on a window of
  * tokens, [top, left, height, width]; `mark()` has the marks drawn over the picture again; `place` is where the cursor
- * is, `move(place, note)` puts it elsewhere, and the note is said.
+ * is, `move(place)` puts it elsewhere.
  * @param {import("../../classroom/widget.js").Text} label
  * @param {object} acts
  * @param {number} [acts.cell] pixels of the picture a token's side
@@ -42,13 +42,16 @@ export function tokenBoard([zh, en], { cell = PATCH, press, drag, walk, draw }) 
     return { row: clip((event.clientY - frame.top) / frame.height, rows),
       column: clip((event.clientX - frame.left) / frame.width, columns) };
   };
-  const move = (to, note = "") => {
+  const move = (to) => {
     place = { row: Math.min(rows - 1, Math.max(0, to.row)), column: Math.min(columns - 1, Math.max(0, to.column)) };
-    over.setAttribute("aria-valuenow", String(place.row * columns + place.column));
-    over.setAttribute("aria-valuetext",
-      `第 ${place.row + 1} 行第 ${place.column + 1} 列 row ${place.row + 1}, column ${place.column + 1}${note && `, ${note}`}`);
+    say();
     mark();
   };
+  const say = soon(() => {
+    const [row, column] = [place.row + 1, place.column + 1];
+    over.setAttribute("aria-valuenow", String(place.row * columns + place.column));
+    over.setAttribute("aria-valuetext", `第 ${row} 行第 ${column} 列 row ${row}, column ${column}`);
+  });
   over.addEventListener("pointerdown", (event) => {
     if (event.button) return; // the mouse's main button, a finger, a pen
     over.setPointerCapture(event.pointerId);
@@ -56,7 +59,8 @@ export function tokenBoard([zh, en], { cell = PATCH, press, drag, walk, draw }) 
     move(at(event));
     press(place);
   });
-  over.addEventListener("pointermove", (event) => {
+  // the browser holds `pointermove` back until the next frame; a question to Python need not wait for that
+  over.addEventListener("onpointerrawupdate" in over ? "pointerrawupdate" : "pointermove", (event) => {
     const to = at(event);
     if (inside && to.row === place.row && to.column === place.column) return;
     inside = true;

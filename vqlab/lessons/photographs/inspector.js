@@ -2,6 +2,7 @@ import { asker, element, figure, numberList, radios, widgetRoot, writeNumbers } 
 import { numbersOf, onLookChange, sharpContext, themeColours } from "../../classroom/canvas.js";
 import { PATCH, codeBook, frame, tokenBoard } from "./board.js";
 
+const GRID = 8; // tokens to each side of the pointer
 const LAYERS = [["uses", "#0072b2", "■", "同一码字的 token", "tokens with this code"],
   ["sees", "#e69f00", "┅", "它看到的像素", "pixels it sees"], ["draws", "#009e73", "□", "它画到的像素", "pixels it draws"]];
 
@@ -38,14 +39,16 @@ function render({ model, el }) {
     const answer = model.get("answer");
     const scale = side / PATCH;
     const box = ([top, left, height, width]) => [left * scale, top * scale, width * scale, height * scale];
-    if (place) { // the grid, while one looks for a token
-      context.strokeStyle = "rgba(255, 255, 255, 0.35)";
+    if (place) { // the grid around the pointer, while one looks for a token
+      const [top, left] = [Math.max(0, place.row - GRID), Math.max(0, place.column - GRID)];
+      const [bottom, right] = [Math.min(rows, place.row + GRID + 1), Math.min(columns, place.column + GRID + 1)];
+      context.strokeStyle = "rgba(255, 255, 255, 0.5)";
       context.lineWidth = 1;
       context.beginPath();
-      for (let row = 1; row < rows; row += 1) { context.moveTo(0, row * side); context.lineTo(columns * side, row * side); }
-      for (let column = 1; column < columns; column += 1) {
-        context.moveTo(column * side, 0);
-        context.lineTo(column * side, rows * side);
+      for (let row = top; row <= bottom; row += 1) { context.moveTo(left * side, row * side); context.lineTo(right * side, row * side); }
+      for (let column = left; column <= right; column += 1) {
+        context.moveTo(column * side, top * side);
+        context.lineTo(column * side, bottom * side);
       }
       context.stroke();
     }

@@ -78,7 +78,7 @@ function render({ model, el }) {
     columns[2].canvas.hidden = !answer.jpeg;
     writeNumbers(numbers, [
       [["照片", "picture"], answer.name],
-      [["token", "tokens"], `${answer.tokens}`],
+      [["token 数", "tokens"], answer.tokens],
       [["用到的码字", "codes used"], answer.codes],
       [["比特/像素", "bits per pixel"], answer.rate.toFixed(3)],
       [["JPEG 要一样的 dB", "JPEG for the same dB"], answer.as_good ? `${answer.as_good[0]} B`

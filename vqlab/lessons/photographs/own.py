@@ -1,5 +1,6 @@
 """One's own photograph as a file of tokens: dropped, chosen or ready-made; decibels and bytes beside JPEG's."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -102,8 +103,8 @@ class OwnPhotograph(LessonWidget):
     answer = traitlets.Dict().tag(sync=True)
     original = binary()  # RGB
     pixels = binary()  # RGB: what our file gives, and the JPEG of the same size, if there is one
-    alt_zh = "一张照片，我们的文件读回来的样子，和同样大小的 JPEG，各自标着字节数和分贝。"
-    alt_en = "A photograph, what our file of it gives, and a JPEG of the same size, with their bytes and decibels."
+    alt_zh = "一张照片从我们的文件读回来的样子，和同样大小的 JPEG 读回来的，各标着字节数和分贝。"
+    alt_en = "A photograph as our file gives it back, and as a JPEG of the same size does, with bytes and decibels."
 
     def __init__(self, model: SimpleVQVAE, pictures: Mapping[Text, Tensor] | None = None,
                  rate_weights: Sequence[float] = RATE_WEIGHTS):
@@ -151,8 +152,8 @@ class OwnPhotograph(LessonWidget):
         act(self.photo)
 
     def _jpeg(self, point: Point | None) -> list[float] | None:
-        """[bytes, dB, quality]"""
-        return point and [round(point.rate * self.photo[0, 0].numel() / 8), point.psnr, point.setting]
+        """[bytes, dB, quality]; a plain colour may come back as it was, and JSON knows no infinite dB."""
+        return point and [round(point.rate * self.photo[0, 0].numel() / 8), min(point.psnr, 99.0), point.setting]
 
     def _asked(self, _, content: dict[str, Any], buffers) -> None:
         if "part" in content:
@@ -171,7 +172,8 @@ class OwnPhotograph(LessonWidget):
                 raise ValueError(f"expected a file of at most {MOST_BYTES:,} bytes, got {len(data):,}")
             picture = load_photo(data, max_side=LONGEST)
         except ValueError as error:
-            self.answer = {**self.answer, "request": request, "error": f"{name}: {error}"}
+            reason = re.sub(r" <_io\.BytesIO[^>]*>", "", str(error))  # Pillow names what it read from by its address
+            self.answer = {**self.answer, "request": request, "error": f"{name}: {reason}"}
             return
         self.show((name, name), picture, self.at, request)
 
@@ -183,5 +185,5 @@ class OwnPhotograph(LessonWidget):
             images.append(self.jpeg())
             titles.append(f"JPEG\n{self._jpeg(coded.same_bytes)[0]} B, {coded.same_bytes.psnr:.1f} dB")
         fig = Figure(figsize=(3.4, 1.5))
-        draw_images(images, titles, fig.subplots(1, len(images)))
+        draw_images(images, titles, fig.subplots(1, len(images), squeeze=False)[0])
         return fig

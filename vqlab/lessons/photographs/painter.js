@@ -18,6 +18,20 @@ export function between(from, to) {
     column: Math.round(from.column + ((i + 1) / steps) * (to.column - from.column)) }));
 }
 
+/**
+ * Where a piece is laid on a way, so that one ends where the next begins; not where it lies already, on the way's start.
+ * @param {import("./board.js").Place[]} way
+ * @param {import("./board.js").Place} first where one was laid, at the beginning of the stroke
+ * @param {number} height of the piece
+ * @param {number} width
+ */
+export function sideBySide(way, first, height, width) {
+  const snap = (/** @type {number} */ to, /** @type {number} */ from, /** @type {number} */ step) =>
+    from + step * Math.round((to - from) / step);
+  const snapped = way.map(({ row, column }) => ({ row: snap(row, first.row, height), column: snap(column, first.column, width) }));
+  return snapped.filter(({ row, column }, i) => i && (row !== snapped[i - 1].row || column !== snapped[i - 1].column));
+}
+
 /** @param {import("../../classroom/widget.js").Props} props */
 function render({ model, el }) {
   const { codes, order, files, alt } = model.get("setup");
@@ -69,13 +83,10 @@ function render({ model, el }) {
     let places = between(last, place);
     if (mode === "stamp") { // side by side, not one over the other
       const [height, width] = brush();
-      const snap = (to, from, step) => from + step * Math.round((to - from) / step);
-      places = [{ row: snap(place.row, first.row, height), column: snap(place.column, first.column, width) }]
-        .filter(({ row, column }) => row !== last.row || column !== last.column);
+      places = sideBySide([last, ...places], first, height, width);
     }
-    if (!places.length) return;
-    last = places.at(-1);
-    tell(...places.map(dab));
+    last = place;
+    if (places.length) tell(...places.map(dab));
   };
   const outline = (context, side, place) => {
     if (!place) return;

@@ -46,10 +46,10 @@ class TokenPainter(LessonWidget):
     pixels = binary()  # RGB of the window that was redrawn
     tokens = binary()  # uint16, those of the same window
     patches = binary()  # RGB, 4 × 4 a code, dark to bright
-    alt_zh = ("一张照片和它的 token 图，旁边是调色板：全部码字各画成一小块，从暗到亮。用画笔换掉几个 token，"
-              "照片在那里和紧邻的地方跟着变，别处不变。")
-    alt_en = ("A photograph and the map of its tokens, beside a palette of all codes, each drawn as a small patch, "
-              "dark to bright. Where a brush replaces tokens, the photograph changes there and close by, no further.")
+    alt_zh = ("一张照片的 token 图，每个 token 一格，涂成它的平均颜色：还认得出画的是什么。"
+              "旁边是调色板：全部码字各画成一小块，从暗到亮。")
+    alt_en = ("The map of the tokens of a photograph, each a square in its mean colour: one still sees what it is "
+              "of. Beside it a palette of all codes, each drawn as a small patch, dark to bright.")
 
     def __init__(self, model: SimpleVQVAE, picture: Tensor):
         self.painting, self.brush, self.bytes = Painting(model, picture), None, None

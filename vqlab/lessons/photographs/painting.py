@@ -1,5 +1,8 @@
 """A map of tokens that one paints on, and the picture that follows."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor
 
@@ -8,6 +11,18 @@ from vqlab.lessons.photographs.window import around, decode_window, radius
 from vqlab.vqvae import STRIDE, SimpleVQVAE
 
 UNDO = 200  # strokes remembered
+FEW = 1024  # tokens that one thread decodes as soon as several, without keeping the browser's core busy
+
+
+@contextmanager
+def threads(number: int) -> Iterator[None]:
+    """Let torch compute with so many threads inside a ``with``."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class Painting:
@@ -97,9 +112,10 @@ class Painting:
         top, left = int(rows.min()), int(columns.min())
         changed = top, left, int(rows.max()) - top + 1, int(columns.max()) - left + 1
         window = around(*changed, self.reach, tuple(self.tokens.shape))
+        with threads(1 if window.height * window.width < FEW else torch.get_num_threads()):
+            drawn = decode_window(self.model, self.tokens[None], window, self.reach)[0]
         self.picture[:, STRIDE * window.top:STRIDE * (window.top + window.height),
-                     STRIDE * window.left:STRIDE * (window.left + window.width)] = decode_window(
-                         self.model, self.tokens[None], window, self.reach)[0]
+                     STRIDE * window.left:STRIDE * (window.left + window.width)] = drawn
         self._drawn.copy_(self.tokens)
         return window
 
