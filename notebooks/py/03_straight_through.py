@@ -565,13 +565,15 @@ for row, strength in zip(axes, (0.3, -0.3), strict=True):
 classroom.show(figure, "四幅图：直通时 30 个箭头完全一样；旋转时每个箭头沿着过原点的直线，上排朝原点，下排背着原点。",
                "Four panels. Straight-through: 30 identical arrows. Rotation: each arrow on its own line through the origin, "
                "towards it above, away from it below.")
+rows = []
 for size in (2, 8, 64):
     code_vector = torch.ones(size) / size**0.5
     points = code_vector + 0.3 * torch.randn(1000, size, generator=torch.Generator().manual_seed(0)) / size**0.5
     for way in (straight_through, rotation_trick):
         along, against = (lesson.spread_after(way, points, code_vector, strength * code_vector) for strength in (0.3, -0.3))
-        classroom.say(f"D = {size:2}  {way.__name__:16}  顺着 z_q：× {along:.2f}  逆着：× {against:.2f}",
-                      f"D = {size:2}  {way.__name__:16}  along z_q: × {along:.2f}  against: × {against:.2f}")
+        rows.append((f"D = {size:2}  {way.__name__:16}  顺着 z_q：× {along:.2f}  逆着：× {against:.2f}",
+                     f"D = {size:2}  {way.__name__:16}  along z_q: × {along:.2f}  against: × {against:.2f}"))
+classroom.say(*map("\n".join, zip(*rows, strict=True)))
 
 # %% [markdown]
 # <div lang="zh">

@@ -254,8 +254,8 @@ ways = {("在全部 token 里出现过（整个验证集）", "seen among all to
         ("在最后 65536 个里出现过（LlamaGen）", "seen among the last 65536 (LlamaGen)"): usage(tokens[-65_536:], K),
         ("超过平均次数的 8 %（VAR）", "above 8 % of the mean count (VAR)"): (counts > 0.08 * len(tokens) / K).double().mean(),
         ("在一个训练批的 2048 个里出现过", "seen in one training batch of 2048"): usage(tokens[:2048], K)}
-for (zh, en), share in ways.items():
-    classroom.say(f"{share.item():4.0%}　{zh}", f"{share.item():4.0%}  {en}")
+classroom.say("\n".join(f"{share.item():4.0%}　{zh}" for (zh, _), share in ways.items()),
+              "\n".join(f"{share.item():4.0%}  {en}" for (_, en), share in ways.items()))
 
 # %% [markdown]
 # <div lang="zh">
@@ -320,8 +320,8 @@ classroom.show(plt.gcf(), "七幅小图，每幅一条使用率曲线，虚线�
                "重启和默认三样越来越高；旋转技巧和熵损失只比虚线略高。",
                "Seven small panels, each a usage curve over the dashed one of no remedy. K-means starts at 100 % and falls fast; "
                "restart and the default three keep rising; rotation and entropy stay little above the dashed line.")
-for (zh, en), run in runs.items():
-    classroom.say(f"{run.score.text[0]}　　{zh}", f"{run.score.text[1]}   {en}")
+classroom.say("\n".join(f"{run.score.text[0]}　　{zh}" for (zh, _), run in runs.items()),
+              "\n".join(f"{run.score.text[1]}   {en}" for (_, en), run in runs.items()))
 alone = [runs[name].score.usage for name in names]
 best_alone.reveal(max(range(6), key=alone.__getitem__), because=(
     "k-means 起点和重启遥遥领先。k-means 只给好起点，编码器一动，码字又落在后面；重启每一步都再试一次。",
@@ -466,8 +466,8 @@ more_is_better.hold()
 lesson.draw_entropy_price(price)
 classroom.show(plt.gcf(), "权重 0.1 和 1 时，使用率和猫用到的码字比 0 时多得多，峰值信噪比却一路下降。",
                "At weights 0.1 and 1, usage and the codes used on the cat are far above those at 0, while PSNR keeps falling.")
-for weight, found in price.items():
-    classroom.say(f"权重 {weight}　{found.text[0]}", f"weight {weight}   {found.text[1]}")
+classroom.say("\n".join(f"权重 {weight}　{found.text[0]}" for weight, found in price.items()),
+              "\n".join(f"weight {weight}   {found.text[1]}" for weight, found in price.items()))
 more_is_better.reveal(2, because=(
     "编码器在努力把向量分匀，描述照片的精度就低了。权重从 0.1 加到 1，使用率几乎不变，分贝却继续下降。使用率是手段，误差才是目的。",
     "The encoder works at spreading its vectors evenly, at the expense of describing the photograph. From weight 0.1 to 1 usage "
@@ -570,7 +570,7 @@ minute = lesson.score(alive, batches=10)
 classroom.say(f"没有补救（50 步）：\n{dead.text[0]}\n默认三样（{record.step} 步）：\n{minute.text[0]}",
               f"no remedy (50 steps):\n{dead.text[1]}\ndefault three ({record.step} steps):\n{minute.text[1]}")
 
-figure, axes = plt.subplots(1, 2, figsize=(6.4, 4.2), layout="constrained")
+figure, axes = plt.subplots(1, 2, figsize=(4.6, 3.1), layout="constrained")
 lesson.draw_codes(lesson.codes_plane(plain), axes[0]).set_title("没有补救 no remedy")
 lesson.draw_codes(lesson.codes_plane(alive), axes[1]).set_title("默认三样 default three")
 classroom.show(figure, "左：死码本，512 个码字全在一点附近，橙点散在各处。右：活码本，绿方块铺满橙点所在的地方。",

@@ -521,7 +521,7 @@ assert after_ > before_ > numbers + 8
 #
 # 量化之后混，分贝略高，但混出来的向量不在码本里，没有 token 可写。要存成文件，就得先混再量化。
 #
-# **要点：** 特征空间里的加减有意思，token 的编号没有。所以先验（第 7 课）把 token 当作类别来预测，不当作数。
+# **要点：** 特征空间里的加减有意思，token 的编号没有。所以第 7 课的模型把 token 当作类别来预测，不当作数。
 #
 # </div>
 # <div lang="en">
@@ -529,7 +529,7 @@ assert after_ > before_ > numbers + 8
 # Mixed after quantizing it has slightly more decibels, but the mixed vectors are not in the codebook: no token says them. To store
 # a mixture, mix first, then quantize.
 #
-# **Takeaway:** adding means something in feature space, not among tokens' numbers. That is why a prior (lesson 7) predicts tokens as
+# **Takeaway:** adding means something in feature space, not among tokens' numbers. That is why the model of lesson 7 predicts tokens as
 # classes, not as quantities.
 #
 # </div>
@@ -835,7 +835,7 @@ classroom.say(f"猫，边数边写：{counted:.3f} 比特/像素；按频率：{
 #
 # <div lang="zh">
 #
-# - VQ-VAE：van den Oord 等（2017），arXiv 1711.00937。短，第 3 节就是这一课的模型；那里的先验用来生成，我们的小网络用来压缩。
+# - VQ-VAE：van den Oord 等（2017），arXiv 1711.00937。短，第 3 节就是这一课的模型；那里给 token 建的模型用来生成，我们的小网络用来压缩。
 # - 熵约束的搜索：Chou、Lookabaugh、Gray（1989），Entropy-constrained vector quantization，IEEE Trans. ASSP 37(1)。λ 从这里来。
 # - 学来的编解码器：Ballé 等（2017），arXiv 1611.01704，码率进了训练的损失；Minnen 等（2018），arXiv 1809.02736，看着邻居猜概率；Mentzer 等（2018），arXiv 1801.04260，离散的码字和这样的小网络。
 # - 把概率变成字节：Bamler（2022），arXiv 2201.01741，`constriction` 的作者讲熵编码。
@@ -848,7 +848,7 @@ classroom.say(f"猫，边数边写：{counted:.3f} 比特/像素；按频率：{
 # </div>
 # <div lang="en">
 #
-# - VQ-VAE: van den Oord et al. (2017), arXiv 1711.00937. Short; section 3 is this lesson's model. Its prior is for generating, our
+# - VQ-VAE: van den Oord et al. (2017), arXiv 1711.00937. Short; section 3 is this lesson's model. Its model of the tokens is for generating, our
 #   small network for compressing.
 # - Entropy-constrained search: Chou, Lookabaugh and Gray (1989), Entropy-constrained vector quantization, IEEE Trans. ASSP 37(1).
 #   Where λ comes from.

@@ -56,6 +56,7 @@ def test_what_a_cell_says_obeys_the_switch_keeps_its_lines_and_is_escaped(monkey
     monkeypatch.setattr(language, "display", lambda data, raw: shown.append(data))
     say("a < b\n第二行", "a > b\n  second")
     html = shown[0]["text/html"]
-    assert re.findall(r'<div lang="(..)" style="[^"]*white-space:pre-wrap">([^<]*)</div>', html) == [
+    assert ".vq-said { white-space: pre-wrap;" in HTML
+    assert re.findall(r'<div lang="(..)" class="vq-said">([^<]*)</div>', html) == [
         ("zh", "a &lt; b\n第二行"), ("en", "a &gt; b\n  second")]
     assert shown[0]["text/plain"] == "a < b\n第二行\na > b\n  second"

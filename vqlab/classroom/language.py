@@ -28,6 +28,8 @@ onkeydown="event.stopPropagation()" onkeypress="event.stopPropagation()">
 .jp-Notebook:has(.vq-lang-zh:checked) [lang="en"]:not(.vq-lang *) { display: none !important; }
 .jp-Notebook:has(.vq-lang-en:checked) [lang="zh"]:not(.vq-lang *) { display: none !important; }
 .vq-lang-off { display: none; }
+.vq-said { white-space: pre-wrap; font-family: var(--jp-code-font-family, monospace);
+  font-size: var(--jp-code-font-size, 13px); }
 .vq-lang { display: block !important; font-family: var(--jp-ui-font-family, sans-serif); }
 .vq-lang fieldset { display: inline-flex; flex-wrap: wrap; gap: 4px 16px; margin: 2px; padding: 4px 12px 6px;
   border: 1px solid var(--jp-border-color1, #bdbdbd); border-radius: 6px; }
@@ -80,12 +82,12 @@ def lines(zh: str, en: str) -> str:
 def say(zh: str, en: str) -> None:
     """Display what a cell has found, as `print` would but in both languages, of which the switch hides one.
 
+    The switch, which `vqlab.classroom.start` shows, also brings the letters of one width and keeps lines apart.
+
     Args:
         zh: one or more lines in Chinese.
         en: the same in English.
     """
-    style = ("font-family:var(--jp-code-font-family,monospace);font-size:var(--jp-code-font-size,13px);"
-             "white-space:pre-wrap")
-    html = "".join(f'<div lang="{language}" style="{style}">{escape(text)}</div>'
+    html = "".join(f'<div lang="{language}" class="vq-said">{escape(text)}</div>'
                    for language, text in (("zh", zh), ("en", en)))
     display({"text/html": html, "text/plain": f"{zh}\n{en}"}, raw=True)

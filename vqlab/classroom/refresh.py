@@ -53,6 +53,8 @@ def refresh(lesson, timeout):
         RuntimeError: a step failed or hung, or the result is larger than ``MAX_BYTES``.
     """
     twin = lesson.parent / "py" / f"{lesson.stem}.py"
+    if twin.exists():
+        twin.touch()  # the newer of the two wins, and a checkout may have written the notebook last
     _run(["jupytext", "--sync", twin if twin.exists() else lesson], 60)
     with tempfile.TemporaryDirectory() as folder:
         executed = Path(folder) / lesson.name

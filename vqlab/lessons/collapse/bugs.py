@@ -83,7 +83,7 @@ def dead_counts(codebook: Codebook, batches: Iterable[Tensor]) -> list[int]:
 
 def draw_dead(counts: Mapping[str, list[int]], ax: Axes | None = None) -> Axes:
     """Draw how many codes are dead, step by step: label -> counts."""
-    ax = plt.subplots(figsize=(5, 2.2))[1] if ax is None else ax
+    ax = plt.subplots(figsize=(4.6, 2))[1] if ax is None else ax
     for (label, numbers), style in zip(counts.items(), ("--", "-", ":"), strict=False):
         ax.plot(range(1, len(numbers) + 1), numbers, style, label=label)
     ax.set(xlabel="步 step", ylabel="没人选的码字\nunused codes", ylim=(-3, None))

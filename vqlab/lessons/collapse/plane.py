@@ -111,6 +111,12 @@ class CollapsePanel(TrainingPanel):
         self.alt_en += (" On the plane at the right, orange dots are encoder outputs, green squares codes in use, "
                         "grey crosses unused ones.")
 
+    def figure(self) -> Figure:
+        """As a `TrainingPanel`'s, a little smaller: a plane of many dots takes room in the saved lesson."""
+        fig = super().figure()
+        fig.set_size_inches(6.8, 2.4)
+        return fig
+
     def watch_codes(self, model: SimpleVQVAE, records: Iterable[Record], x: str = "seconds") -> Iterator[Record]:
         """`watch`, and look where the model's codes are: often in a short training, every few seconds in a minute."""
         return self.watch(records, x, preview=lambda: codes_picture(model),
