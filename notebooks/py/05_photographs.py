@@ -72,6 +72,7 @@ counts = [sum(parameter.numel() for parameter in part.parameters()) for part in 
 classroom.say("参数：编码器 {:,}，码本 {:,}，解码器 {:,}".format(*counts),
               "Parameters: encoder {:,}, codebook {:,}, decoder {:,}".format(*counts))
 
+
 # %% [markdown]
 # <div lang="zh">
 #
@@ -683,6 +684,7 @@ classroom.Quiz([
                ("对：它们装一次，画很多张。", "Right: they are installed once and draw many pictures.")),
         Option(("什么也没漏", "nothing"), False, ("没有解码器，这些字节什么也画不出。", "Without the decoder these bytes draw nothing."))]),
 ])
+
 
 # %% [markdown]
 # ## 练习 · Exercises
