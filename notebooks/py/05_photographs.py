@@ -72,6 +72,7 @@ counts = [sum(parameter.numel() for parameter in part.parameters()) for part in 
 classroom.say("参数：编码器 {:,}，码本 {:,}，解码器 {:,}".format(*counts),
               "Parameters: encoder {:,}, codebook {:,}, decoder {:,}".format(*counts))
 
+
 # %% [markdown]
 # <div lang="zh">
 #
@@ -169,7 +170,7 @@ before = psnr(learner.eval()(cat)[0], cat).item()
 batches = crops(photos(), generator=state.generator)
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
-eyes = cat[:, :, 80:144, 140:352]
+eyes = cat[:, :, 88:136, 140:300]
 panel = classroom.TrainingPanel("训练", "Training", 35, {
     "psnr": ("峰值信噪比（dB）", "PSNR (dB)")}, caption=("没见过的猫", "the unseen cat"))
 
@@ -429,7 +430,7 @@ def at(number):
     """The cat's file at one of the λ. 某个 λ 时猫的文件。"""
     weight, rate, decibels = ours[number]
     rival = max((point for point in jpeg if point.rate <= rate), default=jpeg[0], key=lambda point: point.psnr)
-    return [picture[0, :, 80:144, 140:352] for picture in (cat, drawn[number])], {
+    return [picture[0, :, 88:136, 140:300] for picture in (cat, drawn[number])], {
         ("λ", "λ"): weight, ("字节", "bytes"): len(files[number]), ("比特/像素", "bits per pixel"): round(rate, 3),
         ("峰值信噪比（dB）", "PSNR (dB)"): f"{decibels:.1f}", ("同样字节的 JPEG", "JPEG at these bytes"): f"{rival.psnr:.1f}"}
 
@@ -488,8 +489,8 @@ guess_mix
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 guess_mix.hold()
-face = cat[:, :, 64:144, 100:260]
-astronaut = photos()["astronaut"][None, :, 46:126, 144:304].to(device)
+face = cat[:, :, 80:136, 100:260]
+astronaut = photos()["astronaut"][None, :, 62:118, 144:304].to(device)
 
 
 def mixed(percent):
@@ -683,6 +684,7 @@ classroom.Quiz([
                ("对：它们装一次，画很多张。", "Right: they are installed once and draw many pictures.")),
         Option(("什么也没漏", "nothing"), False, ("没有解码器，这些字节什么也画不出。", "Without the decoder these bytes draw nothing."))]),
 ])
+
 
 # %% [markdown]
 # ## 练习 · Exercises

@@ -181,7 +181,7 @@ class TokenInspector(LessonWidget):
     def figure(self) -> Figure:
         """Draw the picture with the token's frames and its like; its code and the nearest ones by their distance."""
         inspection, token = self.inspection, self.token
-        fig = Figure(figsize=(4.3, 1.8))
+        fig = Figure(figsize=(3.9, 1.65))
         left, right = fig.subfigures(1, 2, width_ratios=[1.5, 1])
         ax, = draw_images([inspection.picture[0]], [f"token {token.code}"], [left.subplots()])
         rows, columns = (inspection.tokens == token.code).nonzero(as_tuple=True)

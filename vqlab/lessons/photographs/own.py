@@ -184,6 +184,6 @@ class OwnPhotograph(LessonWidget):
         if coded.same_bytes:
             images.append(self.jpeg())
             titles.append(f"JPEG\n{self._jpeg(coded.same_bytes)[0]} B, {coded.same_bytes.psnr:.1f} dB")
-        fig = Figure(figsize=(3.4, 1.5))
+        fig = Figure(figsize=(2.9, 1.35))
         draw_images(images, titles, fig.subplots(1, len(images), squeeze=False)[0])
         return fig

@@ -145,7 +145,7 @@ class TokenPainter(LessonWidget):
         painting = self.painting
         patches = np.frombuffer(self.patches, np.uint8).reshape(-1, STRIDE, STRIDE, 3)
         colours = patches.mean(axis=(1, 2)).round().astype(np.uint8)
-        fig = Figure(figsize=(4, 1.5))
+        fig = Figure(figsize=(3.5, 1.35))
         axes = fig.subplots(1, 2)
         draw_images([colours[painting.tokens.numpy()], sheet(patches[self.setup["order"]])],
                     ["token 图 token map", "调色板 palette"], axes)

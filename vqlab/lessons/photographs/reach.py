@@ -83,7 +83,7 @@ def draw_reach(picture: Tensor, row: int, column: int, sees: Tensor, reaches: Te
         reaches: (H, W), from `reached`.
         axes: three.
     """
-    axes = plt.subplots(1, 3, figsize=(4.8, 1.9))[1] if axes is None else axes
+    axes = plt.subplots(1, 3, figsize=(4.5, 1.8))[1] if axes is None else axes
     draw_images([picture], ["一个 token one token"], axes[:1])
     for ax, weights, colour, title in zip(axes[1:], (sees, reaches), ("z_e", "codes"),
                                           ("看到 sees", "画到 draws"), strict=True):
@@ -94,6 +94,7 @@ def draw_reach(picture: Tensor, row: int, column: int, sees: Tensor, reaches: Te
         for each in (axes[0], ax):
             _frame(each, across, colour)
     for ax in axes:
+        ax.title.set_fontsize(10)
         _frame(ax, Box(STRIDE * row, STRIDE * column, STRIDE, STRIDE), "wrong")
     return list(axes)
 

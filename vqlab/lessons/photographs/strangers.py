@@ -51,8 +51,8 @@ def draw_strangers(pictures: Mapping[Text, Tensor], again: Mapping[Text, Tensor]
         axes: two rows, of as many as there are pictures.
     """
     if axes is None:
-        axes = plt.subplots(2, len(pictures), figsize=(len(pictures), 1.7), squeeze=False)[1]
-    corner = (slice(None), slice(40, 88), slice(100, 172))
+        axes = plt.subplots(2, len(pictures), figsize=(0.95 * len(pictures), 1.5), squeeze=False)[1]
+    corner = (slice(None), slice(40, 80), slice(100, 160))
     names = ["\n".join(name) for name in pictures]
     draw_images([picture[0][corner] for picture in pictures.values()], names, axes[0])
     draw_images([again[name][0][corner] for name in pictures],
