@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from vqlab import EMAVectorQuantizer, SimpleVQVAE, TokenContext, crops, fit, load, photos, save
+from vqlab.train.context import fit_context
 from vqlab.train.state import TrainingState
 
 
@@ -63,3 +64,19 @@ def test_a_continued_training_teaches_the_context_as_an_uninterrupted_one(tmp_pa
     again = load(tmp_path / "model.safetensors")
     run(again, TrainingState.load(tmp_path / "training.safetensors"), 24)
     assert all(torch.equal(tensor, again.state_dict()[name]) for name, tensor in whole.state_dict().items())
+
+
+def test_a_context_is_taught_alone_once_the_tokens_stand():
+    torch.manual_seed(0)
+    model = train(TokenContext(16, 8, 16), 200)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    batches = crops(photos(), 8, 32, generator=torch.Generator().manual_seed(4))
+    batch = next(crops(photos(), 32, 64, generator=torch.Generator().manual_seed(2)))
+    tokens = model.quantize.encode(model.encoder(batch))
+    bits = model.context.loss(tokens).item()
+    fit_context(model, batches, steps=200)
+    assert model.context.loss(tokens).item() < 0.95 * bits and not model.training
+    after = model.state_dict()
+    assert all(torch.equal(tensor, after[name]) for name, tensor in before.items() if not name.startswith("context."))
+    with pytest.raises(ValueError, match="positive budget"):
+        fit_context(model, batches)

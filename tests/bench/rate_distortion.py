@@ -18,6 +18,7 @@ from skimage import data as skimage_data
 
 from vqlab import compress, decompress, fit, held_out_photo, load, psnr, to_uint8
 from vqlab.data import from_uint8
+from vqlab.train.context import SHARE, fit_context
 from vqlab.train.sources import open_source
 
 RATE_WEIGHTS = (0, 0.002, 0.005, 0.01, 0.02)
@@ -63,8 +64,10 @@ def train(seconds, seed):
     torch.manual_seed(seed)
     source = open_source("photos", seed=seed)
     model = source.tokenizer()
-    for _ in fit(model, (images for images, _ in source.batches), seconds=seconds, records_per_second=1):
+    images = (images for images, _ in source.batches)
+    for _ in fit(model, images, seconds=(1 - SHARE) * seconds, records_per_second=1):
         pass
+    fit_context(model, images, seconds=SHARE * seconds)
     return model
 
 

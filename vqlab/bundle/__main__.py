@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from vqlab import compress, decompress, fit, held_out_photo, load, psnr, save
 from vqlab.bundle import PATH
+from vqlab.train.context import fit_context
 from vqlab.train.report import judge_tokenizer
 from vqlab.train.sources import open_source
 
@@ -25,6 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     images = (images for images, _ in source.batches)
     for _ in tqdm(fit(model, images, steps=options.steps), total=options.steps, unit="step"):
         pass
+    fit_context(model, images, steps=options.steps // 3)
     save(model.half(), options.out)
     model, cat = load(options.out), held_out_photo()
     print(f"{options.out}: {options.out.stat().st_size:,} bytes", *judge_tokenizer(model, cat, "the held-out cat"),

@@ -13,6 +13,7 @@ import torch
 from tqdm import tqdm
 
 from vqlab import VAR, fit, fit_prior, pick_device, save
+from vqlab.train.context import SHARE, fit_context
 from vqlab.train.ranks import many, ranks
 from vqlab.train.report import draw_rebuilt, draw_samples, judge_tokenizer
 from vqlab.train.sources import open_source
@@ -55,8 +56,12 @@ def main(arguments: list[str] | None = None) -> int:
             print(note, file=sys.stderr)
         seconds = options.seconds * source.tokenizer_share if prior else options.seconds
         model = source.tokenizer().to(device)
-        _watch(fit(model, (images for images, _ in source.batches), seconds=seconds, records_per_second=4), seconds,
+        images = (images for images, _ in source.batches)
+        for_context = SHARE * seconds if model.context is not None else 0
+        _watch(fit(model, images, seconds=seconds - for_context, records_per_second=4), seconds,
                lambda record: f"step {record.step}, {record.psnr:.1f} dB, perplexity {record.perplexity:.0f}", rank)
+        if for_context:
+            fit_context(model, images, seconds=for_context)
     if rank > 0:
         return 0  # rank 0 writes and reports; all have learnt the same
     path = options.out / "model.safetensors"
