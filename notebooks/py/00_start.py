@@ -210,13 +210,14 @@ assert (picture - look().to(device)).abs().mean() < 0.01  # 同一幅画 the sam
 #
 # <div lang="zh">
 #
-# *2 分钟。* 现在考试。左边是原图；中间每个小方块是一个 token，涂成它自己的平均颜色；右边只用中间的 token 画出来。
+# *2 分钟。* 现在考试。左边是原图；中间每个小方块是一个 token，涂成它自己的平均颜色；右边只用中间的 token 画出来。`img_to_idxBl` 是 VAR 用的名字：图（img）变成编号（idx），每个尺度一项，形状是批大小 B × token 数 l。
 #
 # </div>
 # <div lang="en">
 #
 # *2 minutes.* Now the exam. Left, the original; in the middle, each little square is one token, painted in that token's own
-# mean colour; right, what the decoder draws from those tokens alone.
+# mean colour; right, what the decoder draws from those tokens alone. `img_to_idxBl` is VAR's name: an image (img) becomes indices
+# (idx), one entry a scale, of shape batch B × number of tokens l.
 #
 # </div>
 

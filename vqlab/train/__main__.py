@@ -57,11 +57,8 @@ def main(arguments: list[str] | None = None) -> int:
         seconds = options.seconds * source.tokenizer_share if prior else options.seconds
         model = source.tokenizer().to(device)
         images = (images for images, _ in source.batches)
-        for_context = SHARE * seconds if model.context is not None else 0
-        _watch(fit(model, images, seconds=seconds - for_context, records_per_second=4), seconds,
+        _watch(_fit_all(model, images, seconds), seconds,
                lambda record: f"step {record.step}, {record.psnr:.1f} dB, perplexity {record.perplexity:.0f}", rank)
-        if for_context:
-            fit_context(model, images, seconds=for_context)
     if rank > 0:
         return 0  # rank 0 writes and reports; all have learnt the same
     path = options.out / "model.safetensors"
@@ -81,6 +78,14 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{options.out / 'var.safetensors'}: prior and tokenizer",
               f"{options.out / 'samples.png'}: new pictures, a row for each class", sep="\n")
     return 0
+
+
+def _fit_all(model, images, seconds):
+    """The records of `fit`, and at the end a few seconds for the context, if there is one."""
+    for_context = SHARE * seconds if model.context is not None else 0
+    yield from fit(model, images, seconds=seconds - for_context, records_per_second=4)
+    if for_context:
+        fit_context(model, images, seconds=for_context)
 
 
 def _watch(records, seconds, describe, rank=0):
