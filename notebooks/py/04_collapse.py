@@ -809,6 +809,7 @@ for step, z in enumerate(vectors[:20]):  # of section 6
 assert torch.allclose(ours.codes, theirs.weight, atol=1e-4)
 classroom.say("20 步之后，码字相同", "after 20 steps the codes are the same")
 
+
 # %% [markdown]
 # ## 大作业：你自己的 tokenizer · Capstone: a tokenizer of your own
 #
