@@ -95,8 +95,13 @@ def test_the_slider_and_the_ready_pictures(model, pictures, widget):
     widget._handle_custom_msg({"at": 2, "request": 3}, [])
     assert widget.answer["at"] == 2 and widget.answer["request"] == 3
     assert widget.coded.data == compress(model, pictures["甲", "a"], rate_weight=1)
+    loose = widget.coded
+    widget._handle_custom_msg({"at": 0, "request": 3}, [])
+    widget._handle_custom_msg({"at": 2, "request": 3}, [])
+    assert widget.coded is loose  # not searched again
     widget._handle_custom_msg({"chosen": 1, "request": 4}, [])
     assert widget.name == ("乙", "b") and widget.answer["size"] == [40, 64] and widget.at == 2
+    assert widget.coded.data == compress(model, pictures["乙", "b"], rate_weight=1)
     widget._handle_custom_msg({"at": 99, "request": 5}, [])
     assert widget.answer["at"] == 2  # the last
 

@@ -113,6 +113,7 @@ class OwnPhotograph(LessonWidget):
         self.model, self.rate_weights = model, list(rate_weights)
         self.pictures = dict(ready_pictures() if pictures is None else pictures)
         self._parts: list[bytes] = []
+        self._weighed: dict[int, Coded] = {}
         self._listeners: list[Callable[[Tensor], None]] = []
         super().__init__()
         self.setup = {"names": [list(name) for name in self.pictures], "rate_weights": self.rate_weights,
@@ -123,6 +124,7 @@ class OwnPhotograph(LessonWidget):
     def show(self, name: Text, picture: Tensor, at: int = 0, request: int = 0) -> None:
         """Show another picture (1, 3, H, W), with the λ of a place of the slider."""
         self.name, self.photo = tuple(name), picture
+        self._weighed = {}
         self.jpegs = file_curve(picture[0], "JPEG", QUALITIES)
         self.original = to_uint8(picture[0]).tobytes()
         self.weigh(at, request)
@@ -132,7 +134,9 @@ class OwnPhotograph(LessonWidget):
     def weigh(self, at: int, request: int = 0) -> None:
         """Write the picture anew with the λ of a place of the slider."""
         self.at = min(max(at, 0), len(self.rate_weights) - 1)
-        self.coded = coded = code(self.model, self.photo, self.rate_weights[self.at], self.jpegs)
+        if self.at not in self._weighed:  # the search takes a second: not again on the way back
+            self._weighed[self.at] = code(self.model, self.photo, self.rate_weights[self.at], self.jpegs)
+        self.coded = coded = self._weighed[self.at]
         images = [coded.again] if coded.same_bytes is None else [coded.again, self.jpeg()]
         height, width = self.photo.shape[2:]
         with self.hold_sync():
