@@ -514,6 +514,7 @@ true_gradient = Predict(("旋转技巧给出的是真正的梯度吗？", "Does 
     ("只有 z_e 和 z_q 同方向时才是", "only where z_e and z_q have the same direction")])
 true_gradient
 
+
 # %%
 def rotate(z_e, z_q):  # (N, D), (N, D) -> (N, D)
     with torch.no_grad():
