@@ -177,7 +177,7 @@ with torch.no_grad():
     alone = [model.decoder((after - before)[None].to(pick_device()))[0].cpu()
              for before, after in zip(cat_spelling.maps, cat_spelling.maps[1:], strict=False)]
 shrunk = [interpolate(cat[None], (n, n), mode="area")[0] for n in scales]
-figure, axes = plt.subplots(2, 5, figsize=(5.6, 3.1))
+figure, axes = plt.subplots(2, 5, figsize=(4.9, 2.9))
 classroom.draw_images(alone, [f"单独 alone\n{n} × {n}" for n in scales], axes[0])
 classroom.draw_images(shrunk, [f"缩小 shrunk\n{n} × {n}" for n in scales], axes[1])
 classroom.show(figure, "上排：每个尺度单独画出，1 × 1 是一片颜色，其余是灰底上的零碎。下排：照片真的缩小，8 × 8 就已是完整的小猫脸。",

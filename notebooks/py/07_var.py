@@ -587,9 +587,9 @@ rows, found, writing = {}, {}, {}
 for part, (model, loss) in models.items():
     pictures, found[part] = written(model)
     writing[part] = lesson.writing_loss(model, idx_Bl, exam[1])
-    rows[f"{names[part]}\n损失 loss {loss:.2f}\n写的时候 writing {writing[part]:.2f}"] = pictures[1:7]
+    rows[f"{names[part]}\n损失 loss {loss:.2f}\n写的时候 writing {writing[part]:.2f}"] = pictures[1:6]
 pictures, found["guidance"] = written(models["nothing"][0], guidance=0)
-rows["没有引导\nno guidance"] = pictures[1:7]
+rows["没有引导\nno guidance"] = pictures[1:6]
 figure = lesson.draw_rows(rows, {})
 classroom.show(figure, "四行数字，各有两个损失。没有掩码的训练损失最低，写的时候损失最高；没有尺度嵌入的与完整的相仿；没有引导的更潦草。",
                "Four rows of digits with two losses each. Without the mask the loss of training is lowest, that of writing highest; "
