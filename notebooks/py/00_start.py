@@ -216,8 +216,8 @@ assert (picture - look().to(device)).abs().mean() < 0.01  # 同一幅画 the sam
 # <div lang="en">
 #
 # *2 minutes.* Now the exam. Left, the original; in the middle, each little square is one token, painted in that token's own
-# mean colour; right, what the decoder draws from those tokens alone. `img_to_idxBl` is VAR's name: an image (img) becomes indices
-# (idx), one entry a scale, of shape batch B × number of tokens l.
+# mean colour; right, what the decoder draws from those tokens alone. `img_to_idxBl` is VAR's name for
+# going from an image to the numbers of its tokens, one entry a scale, of shape batch B × number of tokens l.
 #
 # </div>
 
