@@ -37,10 +37,10 @@ export function tokenBoard([zh, en], { cell = PATCH, press, drag, walk, draw }) 
     if (width) draw(context, width / columns, inside || over.matches(":focus-visible") ? place : null);
   });
   const at = (event) => {
-    const frame = over.getBoundingClientRect();
+    const bounds = over.getBoundingClientRect();
     const clip = (share, count) => Math.min(count - 1, Math.max(0, Math.floor(share * count)));
-    return { row: clip((event.clientY - frame.top) / frame.height, rows),
-      column: clip((event.clientX - frame.left) / frame.width, columns) };
+    return { row: clip((event.clientY - bounds.top) / bounds.height, rows),
+      column: clip((event.clientX - bounds.left) / bounds.width, columns) };
   };
   const move = (to) => {
     place = { row: Math.min(rows - 1, Math.max(0, to.row)), column: Math.min(columns - 1, Math.max(0, to.column)) };

@@ -38,6 +38,7 @@ function render({ model, el }) {
   const drawMarks = (context, side, place) => {
     const answer = model.get("answer");
     const scale = side / PATCH;
+    /** @returns {[number, number, number, number]} */
     const box = ([top, left, height, width]) => [left * scale, top * scale, width * scale, height * scale];
     if (place) { // the grid around the pointer, while one looks for a token
       const [top, left] = [Math.max(0, place.row - GRID), Math.max(0, place.column - GRID)];

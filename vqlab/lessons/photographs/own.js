@@ -34,7 +34,8 @@ function render({ model, el }) {
   element("strong", {}, ["把自己的照片拖到这里，或选一个文件：", "Drop a photograph of your own here, or choose a file:"]), input,
   element("span", { class: "vq-legend" }, [
     `长边缩到 ${longest} 像素。文件只交给这个笔记本的内核：内核在你自己的电脑上，它就不离开这台电脑；在 Binder 上，它会到 Binder 的服务器。`,
-    `The longer side becomes ${longest} pixels. The file goes to this notebook's kernel and nowhere else: with the kernel on your own computer it never leaves it; on Binder it goes to Binder's server.`]));
+    `The longer side becomes ${longest} pixels. The file goes to this notebook's kernel and nowhere else: with the kernel `
+    + "on your own computer it never leaves it; on Binder it goes to Binder's server."]));
   const over = (/** @type {boolean} */ is) => { zone.style.borderColor = is ? "#0072b2" : ""; };
   for (const type of ["dragenter", "dragover", "dragleave", "drop"]) {
     root.addEventListener(type, (/** @type {any} */ event) => {

@@ -107,6 +107,7 @@ function render({ model, el }) {
   const drawPalette = () => {
     const { context, width } = sharpContext(palette);
     const side = width / across;
+    /** @returns {[number, number]} */
     const at = (place) => [(place % across) * side, Math.floor(place / across) * side];
     order.forEach((code, place) => book.draw(context, code, ...at(place), side));
     frame(context, ...at(chosen), side, side, VERMILION);
@@ -150,7 +151,7 @@ function render({ model, el }) {
   const setMode = (to) => {
     mode = to === "stamp" && !model.get("answer").brush.length && !pending.length && !root.hasAttribute("aria-busy") ? "pick" : to;
     root.dataset.mode = mode;
-    modes.querySelector(`input[value=${mode}]`).checked = true;
+    /** @type {HTMLInputElement} */ (modes.querySelector(`input[value=${mode}]`)).checked = true;
     drawBrush();
     boards.forEach((board) => board.mark());
   };
@@ -158,8 +159,9 @@ function render({ model, el }) {
     size = value;
     boards.forEach((board) => board.mark());
   });
-  const [undo, redo, reset] = [[["↶ 撤销", "↶ Undo"], "undo"], [["↷ 重做", "↷ Redo"], "redo"], [["全部复原", "Reset"], "reset"]]
-    .map(([text, name]) => button(text, () => tell([name])));
+  /** @type {[string[], string][]} */
+  const acting = [[["↶ 撤销", "↶ Undo"], "undo"], [["↷ 重做", "↷ Redo"], "redo"], [["全部复原", "Reset"], "reset"]];
+  const [undo, redo, reset] = acting.map(([text, name]) => button(text, () => tell([name])));
   root.addEventListener("keydown", (event) => {
     if (!(event.ctrlKey || event.metaKey)) return;
     const key = event.key.toLowerCase();
@@ -184,8 +186,8 @@ function render({ model, el }) {
 
   const write = soon(() => {
     const { changed, bytes } = model.get("answer");
-    const size = [["存成文件", "as a file"], bytes === null ? "…" : [`${bytes} 字节`, `${bytes} bytes`]];
-    writeNumbers(numbers, [[["改过的 token", "tokens changed"], `${changed} / ${rows * columns}`], ...(files ? [size] : [])]);
+    const file = [["存成文件", "as a file"], bytes === null ? "…" : [`${bytes} 字节`, `${bytes} bytes`]];
+    writeNumbers(numbers, [[["改过的 token", "tokens changed"], `${changed} / ${rows * columns}`], ...(files ? [file] : [])]);
   });
   let pause = 0; // a timer
   const draw = () => {

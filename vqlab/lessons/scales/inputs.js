@@ -69,13 +69,13 @@ function render({ model, el }) {
   }
 
   const draw = () => {
-    const { inputs, tokens } = seen(sizes, k);
+    const { inputs, tokens: before } = seen(sizes, k);
     const [height, width] = sizes[k];
     const row = Math.floor(place / width) + 1, column = (place % width) + 1;
     const name = `${height} × ${width}`;
     const made = k
-      ? [`前 ${k} 个尺度 ${tokens} 个 token 的累积图，缩到 ${name}，取同一格`,
-        `the sum of the ${tokens} tokens of ${k} coarser scale${k > 1 ? "s" : ""}, shrunk to ${name}, in this place`]
+      ? [`前 ${k} 个尺度 ${before} 个 token 的累积图，缩到 ${name}，取同一格`,
+        `the sum of the ${before} tokens of ${k} coarser scale${k > 1 ? "s" : ""}, shrunk to ${name}, in this place`]
       : ["类别（还没有 token）", "the class (no token yet)"];
     writeNumbers(said, [
       [["目标", "target"], [`尺度 ${name}，第 ${row} 行第 ${column} 列，token ${tokens[k][place]}`,
@@ -83,7 +83,7 @@ function render({ model, el }) {
       [["它那一格的输入", "input in its place"], made],
       [["看得到的输入（含类别）", "inputs it may see (with the class)"], `${inputs} / ${seen(sizes, sizes.length - 1).inputs}`],
     ]);
-    Object.assign(root.dataset, { scale: k, place, inputs, tokens });
+    Object.assign(root.dataset, { scale: k, place, inputs, tokens: before });
 
     const { context, width: wide, height: high } = sharpContext(canvas);
     if (!wide) return;
