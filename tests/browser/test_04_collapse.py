@@ -45,9 +45,9 @@ def wait_state(lesson, bench, state, seconds=60):
 
 
 def test_a_minute_stopped_early_keeps_its_codes(lesson):
-    printed = "".join(output["text"] for output in lesson.outputs(cell_with(lesson, "minute = lesson.score("))
-                      if output["output_type"] == "stream")
-    assert "default three" in printed and "no remedy" in printed
+    said = "".join(each["data"]["text/plain"] for each in lesson.outputs(cell_with(lesson, "minute = lesson.score"))
+                   if each["output_type"] == "display_data")
+    assert "default three" in said and "no remedy" in said
 
 
 def test_a_run_with_two_remedies_by_mouse(lesson, bench):
