@@ -239,7 +239,7 @@ dictionary = model.idxBl_to_img([alike])[:, :, 8:12, 8:12].cpu()  # the 4 × 4 p
 figure, axes = plt.subplots(1, 3, figsize=(7.4, 2.05))
 classroom.draw_images([cat[0]], ["原图 original"], axes[:1])
 lesson.draw_tokens(tokens, dictionary, axes[1]).set_title(f"{rows} × {columns} tokens")
-classroom.draw_images([again[0]], ["只用 tokens 画回 from tokens alone"], axes[2:])
+classroom.draw_images([again[0]], ["只用 token 画回 from tokens"], axes[2:])
 classroom.show(figure, "左：原图；中：粗糙的 token 图，仍看得出猫脸；右：从 token 画回的猫，细毛变软，其余几乎一样。",
                "Left: the original. Middle: the coarse token map, the cat's face still visible. Right: the cat drawn "
                "from tokens, fine fur softened, the rest nearly the same.")

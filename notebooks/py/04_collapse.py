@@ -571,8 +571,8 @@ classroom.say(f"没有补救（50 步）：\n{dead.text[0]}\n默认三样（{rec
               f"no remedy (50 steps):\n{dead.text[1]}\ndefault three ({record.step} steps):\n{minute.text[1]}")
 
 figure, axes = plt.subplots(1, 2, figsize=(4.6, 3.1), layout="constrained")
-lesson.draw_codes(lesson.codes_plane(plain), axes[0]).set_title("没有补救 no remedy")
-lesson.draw_codes(lesson.codes_plane(alive), axes[1]).set_title("默认三样 default three")
+lesson.draw_codes(lesson.codes_plane(plain), axes[0], ncols=1).set_title("没有补救 no remedy")
+lesson.draw_codes(lesson.codes_plane(alive), axes[1], ncols=1).set_title("默认三样 default three")
 classroom.show(figure, "左：死码本，512 个码字全在一点附近，橙点散在各处。右：活码本，绿方块铺满橙点所在的地方。",
                "Left: the dead codebook, all 512 codes crowded in one spot amid the orange dots. Right: the living one, green "
                "squares wherever there are orange dots.")
