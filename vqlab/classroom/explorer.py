@@ -90,8 +90,8 @@ class PictureExplorer(LessonWidget):
     def figure(self) -> Figure:
         """Draw the pictures with their captions and numbers."""
         ratios = [image.shape[1] / image.shape[0] for image in self.images]
-        entries = [f"{' '.join(dict.fromkeys(label))}: {' '.join(dict.fromkeys(text))}" for label, text in self.numbers]
-        lines = ["   ".join(entries[i:i + 2]) for i in range(0, len(entries), 2)]
+        numbers = [": ".join(" ".join(dict.fromkeys(text)) for text in number) for number in self.numbers]
+        lines = ["   ".join(numbers[i:i + 2]) for i in range(0, len(numbers), 2)]
         fig = Figure(figsize=(5.5, 5.5 / sum(ratios) + 0.6 + 0.2 * len(lines)))
         axes = fig.subplots(1, len(self.images), squeeze=False, width_ratios=ratios)[0]
         draw_images(self.images, [" ".join(caption) for caption in self.captions], axes)
