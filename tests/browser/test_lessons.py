@@ -46,7 +46,7 @@ def commit_first(lesson):
                   if cell["cell_type"] == "code" and "Predict(" in "".join(cell["source"]))
     cell = lesson.scroll_to(number)
     choice = cell.locator(".vq-widget input").first
-    choice.fill("1") if choice.get_attribute("type") == "number" else choice.check()
+    choice.fill(choice.get_attribute("min")) if choice.get_attribute("type") == "number" else choice.check()
     cell.get_by_role("button", name="commit").click()
     cell.get_by_text("Committed.").wait_for()
 
