@@ -272,3 +272,23 @@ class Lesson:
         """Shut the kernel down and close the page."""
         self.page.evaluate(f"{NOTEBOOK}.context.sessionContext.shutdown()")
         self.page.close()
+
+
+def widget(lesson, source):
+    """The widget of the cell whose source holds ``source``, on screen."""
+    number = next(n for n, cell in enumerate(lesson.cells()) if source in "".join(cell["source"]))
+    found = lesson.scroll_to(number).locator(".vq-widget")
+    found.wait_for()
+    found.scroll_into_view_if_needed()
+    return found
+
+
+def data(found, name):
+    return found.get_attribute(f"data-{name}")
+
+
+def answered(lesson, found, before):
+    """Wait until Python has answered a question after ``before``, and none is open."""
+    lesson.page.wait_for_function("([e, n]) => Number(e.dataset.answered) > n && !e.hasAttribute('aria-busy')",
+                                  arg=[found.element_handle(), before])
+    return int(data(found, "answered"))

@@ -1,6 +1,7 @@
 """Lesson 7 in a real JupyterLab: every control by mouse and by keyboard; the trainings are stopped after seconds."""
 
 import pytest
+from lab import answered, data, widget
 
 pytestmark = pytest.mark.browser
 
@@ -15,26 +16,6 @@ def lesson(open_lesson):
     assert lesson.errors() == []
     yield lesson
     assert lesson.console_errors == []
-
-
-def widget(lesson, source):
-    """The widget of the cell whose source holds ``source``, on screen."""
-    number = next(n for n, cell in enumerate(lesson.cells()) if source in "".join(cell["source"]))
-    found = lesson.scroll_to(number).locator(".vq-widget")
-    found.wait_for()
-    found.scroll_into_view_if_needed()
-    return found
-
-
-def data(found, name):
-    return found.get_attribute(f"data-{name}")
-
-
-def answered(lesson, found, before):
-    """Wait until Python has answered a question after ``before``, and none is open."""
-    lesson.page.wait_for_function("([e, n]) => Number(e.dataset.answered) > n && !e.hasAttribute('aria-busy')",
-                                  arg=[found.element_handle(), before])
-    return int(data(found, "answered"))
 
 
 def test_stop_keeps_what_was_learnt_and_every_exercise_answers(lesson):
