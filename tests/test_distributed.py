@@ -1,10 +1,13 @@
 """Two processes on half a batch each must learn what one process learns on the whole."""
 
+import gc
 import itertools
+import os
 import socket
 import subprocess
 import sys
 import warnings
+import weakref
 
 import pytest
 import torch
@@ -22,6 +25,7 @@ from vqlab import (
     load,
     photos,
 )
+from vqlab.train.ranks import ranks
 
 
 def train(quantizer, rank, world_size, steps=10):
@@ -60,14 +64,18 @@ def train_model(rank, world_size, steps=50):
 
 def run(rank, world_size, port, folder):
     torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=world_size)
-    results = []
-    for quantizer in quantizers():
-        torch.manual_seed(5 + rank)  # rank 0 draws as the single process does, the others otherwise
-        results.append(train(quantizer, rank, world_size))
-    results.append(train_model(rank, world_size))
-    torch.save(results, f"{folder}/{rank}.pt")
-    dist.destroy_process_group()
+    os.environ |= dict(TORCHELASTIC_RUN_ID="test", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), RANK=str(rank),
+                       LOCAL_RANK=str(rank), WORLD_SIZE=str(world_size))  # as torchrun does
+    with ranks("cpu"):
+        group = weakref.ref(dist.group.WORLD)
+        results = []
+        for quantizer in quantizers():
+            torch.manual_seed(5 + rank)  # rank 0 draws as the single process does, the others otherwise
+            results.append(train(quantizer, rank, world_size))
+        results.append(train_model(rank, world_size))
+        torch.save(results, f"{folder}/{rank}.pt")
+    gc.collect()
+    assert group() is None, "something keeps the group: its threads outlive it and can abort Python's end"
 
 
 @pytest.mark.skipif(not dist.is_available(), reason="this torch has no torch.distributed")
@@ -76,14 +84,14 @@ def test_two_processes_learn_the_codebook_of_one(tmp_path):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     mp.spawn(run, args=(2, port, str(tmp_path)), nprocs=2)
-    ranks = [torch.load(tmp_path / f"{rank}.pt") for rank in range(2)]
+    both = [torch.load(tmp_path / f"{rank}.pt") for rank in range(2)]
     torch.set_num_threads(1)
     alone = []
     for quantizer in quantizers():
         torch.manual_seed(5)
         alone.append(train(quantizer, 0, 1))
     alone.append(train_model(0, 1))
-    for single, first, second in zip(alone, *ranks, strict=True):
+    for single, first, second in zip(alone, *both, strict=True):
         for name in single:
             assert torch.equal(first[name], second[name]), name  # identical on every rank
             # to rounding: a sum of two halves is not the sum of the whole

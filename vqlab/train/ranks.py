@@ -3,6 +3,7 @@
     torchrun --nproc-per-node=2 -m vqlab.train photos --out DIR
 """
 
+import importlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,9 @@ def ranks(device: str | torch.device) -> Iterator[int]:
     on_gpu = torch.device(device).type == "cuda"
     if on_gpu:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    # DistributedDataParallel imports it, and some of its functions keep the group of that moment as a default: were
+    # it imported later, gloo's threads would outlive the group, and one that still frees a tensor aborts Python's end
+    importlib.import_module("torch._dynamo")
     dist.init_process_group("nccl" if on_gpu else "gloo")
     try:
         yield dist.get_rank()
