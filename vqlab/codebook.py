@@ -67,10 +67,9 @@ def nearest_code(z: Tensor, codebook: Tensor) -> Tensor:
         if not (lead.amin() > -torch.inf and scores_of.longest.square() < torch.inf):
             raise ValueError("expected finite vectors and codes (below 1e18), got NaN, Inf or an overflow")
 
-        for rows in (lead <= 0).nonzero().squeeze(1).split(max(1, scores_of.step // 8)):
+        for rows in (lead <= 0).nonzero().squeeze(1).split(scores_of.few):
             scores, slack = scores_of(z[rows])
-            short_list = scores <= (scores.amin(dim=1) + slack).unsqueeze(1)
-            indices[rows] = _settle(z[rows], codebook, short_list[:, :len(codebook)])
+            indices[rows] = _settle(z[rows], codebook, scores.view(-1, size, groups), slack)
         return indices
 
 
@@ -96,6 +95,7 @@ class _Scores:
         self.underflow = 8 * (width + 8) * torch.finfo(torch.float32).tiny
         rows = _CHUNK.get(z.device.type, _CHUNK["cpu"]) // num_codes
         self.step = min(len(z), max(16, rows))  # a product of fewer rows would do little but read the codes
+        self.few = max(1, rows // 4)  # as many as can be settled at once: each may have K candidates, in float64
         self.buffer = z.new_empty(self.step, len(self.code_norms), dtype=torch.float32)
 
     def __call__(self, z: Tensor) -> tuple[Tensor, Tensor]:
@@ -118,14 +118,21 @@ def _check(z: Tensor, codebook: Tensor) -> None:
         raise TypeError(f"expected floating point vectors, got {z.dtype} and {codebook.dtype}")
 
 
-def _settle(z: Tensor, codebook: Tensor, short_list: Tensor) -> Tensor:
-    """(n,) int64: for each row of z the nearest of the codes that short_list (n, K) marks, in float64."""
-    distances = torch.full(short_list.shape, torch.inf, dtype=torch.float64, device=z.device)
-    rows, columns = short_list.nonzero(as_tuple=True)
+def _settle(z: Tensor, codebook: Tensor, scores: Tensor, slack: Tensor) -> Tensor:
+    """(n,) int64: for each row of z the nearest code of those whose scores, (n, size, groups), come near the best."""
+    groups = scores.shape[2]
+    minima = scores.amin(dim=1)
+    bound = minima.amin(dim=1) + slack
+    row, group = (minima <= bound.unsqueeze(1)).nonzero(as_tuple=True)
+    near, member = (scores[row, :, group] <= bound[row].unsqueeze(1)).nonzero(as_tuple=True)
+    row, code = row[near], member.mul_(groups).add_(group[near])  # the pairs between which float64 decides
+    distances = z.new_empty(len(row), dtype=torch.float64)
     step = max(1, _CHUNK["cpu"] // 8 // z.shape[1])
-    for r, c in zip(rows.split(step), columns.split(step), strict=True):
-        distances[r, c] = (z[r].double() - codebook[c].double()).square().sum(dim=1)
-    return distances.argmin(dim=1)  # of equal ones the first
+    for d, r, c in zip(distances.split(step), row.split(step), code.split(step), strict=True):
+        torch.sum((z[r].double() - codebook[c].double()).square_(), dim=1, out=d)
+    least = distances.new_full((len(z),), torch.inf).scatter_reduce_(0, row, distances, "amin")
+    first = (distances == least[row]).nonzero().squeeze(1)
+    return code.new_full((len(z),), len(codebook)).scatter_reduce_(0, row[first], code[first], "amin")
 
 
 @torch.no_grad()
