@@ -67,7 +67,8 @@ def nearest_code(z: Tensor, codebook: Tensor) -> Tensor:
         if not (lead.amin() > -torch.inf and scores_of.longest.square() < torch.inf):
             raise ValueError("expected finite vectors and codes (below 1e18), got NaN, Inf or an overflow")
 
-        for rows in (lead <= 0).nonzero().squeeze(1).split(scores_of.few):
+        close = (lead <= 0).nonzero().squeeze(1)
+        for rows in close.split(scores_of.few) if len(close) else ():
             scores, slack = scores_of(z[rows])
             indices[rows] = _settle(z[rows], codebook, scores.view(-1, size, groups), slack)
         return indices
