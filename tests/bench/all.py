@@ -10,6 +10,7 @@ FAISS serves nothing else here: ``pip install -e .[bench]``.
 import argparse
 import ctypes
 import os
+import random
 import statistics
 import sys
 import time
@@ -66,10 +67,12 @@ if faiss is None:
 def measure(functions, runs):
     """{name: (median seconds, peak MiB or None)} of functions without arguments, in turn."""
     seconds = {name: [] for name in functions}
+    order, generator = list(functions), random.Random(0)
     for run in range(runs + 2):
-        for name, function in functions.items():
+        generator.shuffle(order)  # each inherits cache and memory from whoever ran before it: not always the same one
+        for name in order:
             start = time.perf_counter()
-            function()
+            functions[name]()
             if run >= 2:  # the first two warm up
                 seconds[name].append(time.perf_counter() - start)
     return {name: (statistics.median(seconds[name]), peak(function)) for name, function in functions.items()}
