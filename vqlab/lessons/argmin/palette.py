@@ -107,6 +107,7 @@ class PalettePlayer(LessonWidget):
         axes = fig.subplots(1, 3)
         draw_images([self.photo, self.painted], ["原图 original", f"K = {self.size}"], axes[:2])
         draw_rate_distortion({("调色板", "palette"): list(self.played.values())}, axes[2])
+        axes[2].set(xlim=(0, 9), ylim=(10, 45), xlabel="\n".join(RATE))  # as in the page; the label fits
         return fig
 
 
