@@ -504,7 +504,7 @@ many = torch.randn(16 * N, D, generator=torch.Generator().manual_seed(3))
 growth = {name: lesson.peak_memory(searches[name], many, book) / 2**20 / memory[name]
           for name in ("formula", "cdist", "nearest_code")}
 assert growth["formula"] > 12 and growth["nearest_code"] < 10
-print({name: f"× {ratio:.1f}" for name, ratio in growth.items()})
+print(*(f"{name}: × {ratio:.1f}" for name, ratio in growth.items()), sep="\n")
 
 # %% [markdown]
 # ## 5. 舍入 · Rounding

@@ -290,7 +290,7 @@ def quality(picture, palette):
 sizes = [2, 4, 8, 16, 32, 64, 128, 256]
 learnt = [quality(photo, player.palettes[size]) for size in sizes]
 gain = (learnt[-1] - learnt[0]) / 7
-print([f"K = {size}: {value:.1f} dB" for size, value in zip(sizes, learnt, strict=True)])
+print(*(f"K = {size}: {value:.1f} dB" for size, value in zip(sizes, learnt, strict=True)), sep="\n")
 assert learnt == sorted(learnt) and 3.0 < gain < 3.7
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
