@@ -262,7 +262,7 @@ classroom.show(figure, "左：原图；中：粗糙的 token 图，仍看得出�
 figure, (left, right) = plt.subplots(1, 2, figsize=(7.6, 2.7), width_ratios=[1, 2.1])
 lesson.draw_tokens(tokens[24:32, 36:46], dictionary, left, numbers=True).set_title("一角的 tokens in one corner")
 lesson.draw_dictionary(dictionary, order[:256], right, columns=32).set_title("最常用的 256 种 the 256 most frequent")
-classroom.show(figure, "左：80 个 token 的编号表；右：256 个小色块，几乎都是单一的平色，有浅有深，也有橙和红。",
+classroom.show(figure, "左：80 个 token 的编号表；右：256 个小色块，几乎都是一片平色，有明有暗，也有橙色和红色。",
                "Left: a table of 80 token numbers. Right: 256 little patches, nearly all of one flat colour, "
                "light or dark, orange and red among them.")
 
