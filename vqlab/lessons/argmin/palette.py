@@ -20,7 +20,7 @@ from vqlab.metrics import bits_per_pixel, psnr
 PALETTE_SIZES = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 LEARNT_FROM = 4096  # pixels of a photograph that its palettes are learnt from
 RATE = ("码率（比特/像素）", "rate (bits per pixel)")
-QUALITY = ("峰值信噪比 (dB)", "PSNR (dB)")
+QUALITY = ("峰值信噪比（dB）", "PSNR (dB)")
 
 
 def grid_palette(levels: int) -> Tensor:
