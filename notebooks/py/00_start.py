@@ -16,8 +16,8 @@
 # </div>
 # <div lang="en">
 #
-# **Question:** every 4 × 4 pixels may be written as a single **token**, a discrete symbol, here a number, and there are only 512 different ones. Can
-# you still recognise the photograph?
+# **Question:** every 4 × 4 pixels must be written as a single **token** (a discrete symbol, here a number), and only 512 different
+# tokens exist. Can you still recognise the photograph?
 #
 # **In about 12 minutes you will:**
 #
@@ -135,26 +135,27 @@ guess_bits.reveal(2, because=("16 个像素分一个 token 的 9 比特。", "Si
 #
 # <div lang="zh">
 #
-# *3 分钟。* 一张图按这个顺序走：**编码器**把每 4 × 4 个像素变成一个 8 维向量 $z_e$ → **量化器**把它换成**码本**里最近的**码字** $z_q$，码字的编号就是 token（连续的值换成有限个值之一，叫**量化**；整个向量一起换，叫**向量量化**）→ **解码器**把码字变回像素。下面画的就是它，写着每一步的形状（通道数 × 高 × 宽）。三部分从随机开始，一起学，教材是另外七张照片的随机小块。
+# *3 分钟。* 一张图这样走：**编码器**把每 4 × 4 个像素变成一个 8 维向量 $z_e$ → **量化器**把它换成**码本**里最近的**码字** $z_q$，码字的编号就是 token（把连续的值换成有限个值之一，叫**量化**；把整个向量一起换掉，叫**向量量化**）→ **解码器**把码字变回像素。下面画的就是它，写着每一步的形状（通道数 × 高 × 宽）。三部分都从零开始，一起学，教材是从另外七张照片里随机裁出的小块。
 #
 # 按下面的**停止**，随时可以结束，学到的都会留下。曲线有两条：
 #
-# - **峰值信噪比（PSNR）**用分贝数误差：每少一半的均方误差，约多 3 dB。
-# - **困惑度**是“实际用上了多少种 token”，也就是相当于均匀使用了几种：512 种用得一样多时是 512，只用一种时是 1。
+# - **峰值信噪比**（PSNR）用分贝衡量误差：均方误差每减少一半，就高出约 3 dB。
+# - **困惑度**是“实际用上了多少种 token”，也就是相当于把多少种用得一样多：512 种用得一样多时是 512，只用一种时是 1。
 #
 # </div>
 # <div lang="en">
 #
-# *3 minutes.* A picture walks through in this order: the **encoder** turns each 4 × 4 pixels into a vector $z_e$ of 8
+# *3 minutes.* A picture takes this path: the **encoder** turns each 4 × 4 pixels into a vector $z_e$ of 8
 # numbers → the **quantizer** swaps it for the nearest **code** $z_q$ in the **codebook**, and the code's number is the token
-# (one of finitely many values for a continuous one is **quantization**; of whole vectors, **vector quantization**)
+# (replacing a continuous value by one of finitely many is **quantization**; replacing whole vectors, **vector quantization**)
 # → the **decoder** turns codes back into pixels. It is drawn below, with the shape after each step (channels × height ×
-# width). All three start at random and learn together, from random crops of seven other photographs.
+# width). All three start from scratch and learn together, on random crops of seven other photographs.
 #
 # Press **Stop** below whenever you like: what was learnt is kept. There are two curves:
 #
-# - **PSNR** counts errors in decibels: each halving of the mean squared error adds about 3 dB.
-# - **Perplexity** is “how many different tokens are really in use”: 512 when all 512 are used equally, 1 when only one is.
+# - **PSNR** measures the error in decibels: each halving of the mean squared error adds about 3 dB.
+# - **Perplexity** is “how many different tokens are really in use”, as if so many were used equally: 512 when all 512 are used equally, 1
+#   when only one is.
 #
 # </div>
 
@@ -184,7 +185,7 @@ for record in panel.watch(fit(model, batches, seconds=60), preview=look):
 # %% [markdown]
 # <div lang="zh">
 #
-# 训练完的模型，**六行**就能自己走一遍：没有藏着别的东西。训练时还要两个损失，并让梯度越过“最近”这一步，那是第 3 课。困惑度为什么常常掉到 1，是第 4 课。
+# 训练完的模型，你自己用**六行**就能走一遍，里面没有藏别的东西。训练时还要两个损失，并让梯度越过“最近”这一步：见第 3 课。困惑度为什么常常掉到 1：见第 4 课。
 #
 # </div>
 # <div lang="en">
@@ -247,12 +248,12 @@ classroom.show(figure, "左：原图；中：粗糙的 token 图，仍看得出�
 # %% [markdown]
 # <div lang="zh">
 #
-# 走近看左眼的一角：图真的只是一张编号表。旁边是 512 种 token 的一半，最常用的排在前面，每个画成四周都是它自己时的 4 × 4 个像素。
+# 走近看左边那只眼睛的一角：图真的只是一张编号表。旁边是 512 种 token 的一半，最常用的排在前面；画的是每种 token 四周全是它自己时，解码出来的 4 × 4 个像素。
 #
 # </div>
 # <div lang="en">
 #
-# Step closer to a corner of one eye: the picture really is a table of numbers. Beside it is one half of the 512 different
+# Step closer to a corner of the eye on the left: the picture really is a table of numbers. Beside it is one half of the 512 different
 # tokens, the most frequent first, each drawn as the 4 × 4 pixels that it makes when all around it are the same.
 #
 # </div>
@@ -261,12 +262,12 @@ classroom.show(figure, "左：原图；中：粗糙的 token 图，仍看得出�
 figure, (left, right) = plt.subplots(1, 2, figsize=(7.6, 2.7), width_ratios=[1, 2.1])
 lesson.draw_tokens(tokens[24:32, 36:46], dictionary, left, numbers=True).set_title("一角的 tokens in one corner")
 lesson.draw_dictionary(dictionary, order[:256], right, columns=32).set_title("最常用的 256 种 the 256 most frequent")
-classroom.show(figure, "左：80 个 token 的编号表；右：256 个小色块，有平色，也有各个方向的边缘。",
-               "Left: a table of 80 token numbers. Right: 256 little patches, some flat colours, some edges in "
-               "every direction.")
+classroom.show(figure, "左：80 个 token 的编号表；右：256 个小色块，几乎都是一片平色，有明有暗，也有橙色和红色。",
+               "Left: a table of 80 token numbers. Right: 256 little patches, nearly all of one flat colour, "
+               "light or dark, orange and red among them.")
 
 # %% [markdown]
-# ## 4. 少几种 token 行不行 · Would fewer tokens do
+# ## 4. 少几种 token 行不行 · Would fewer different tokens do
 #
 # <div lang="zh">
 #
@@ -331,7 +332,7 @@ guess_tokens.reveal(0, because=("常用的 token 是大片的颜色，脸形就�
 #
 # *2 minutes.* Store a JPEG in the same number of bytes, and see which has the higher PSNR.
 #
-# The comparison is not entirely fair: JPEG's bytes include its file header (some hundred bytes); ours count the tokens only,
+# The comparison is not entirely fair: JPEG's bytes include its file header (a few hundred bytes); ours count the tokens only,
 # not the decoder and the codebook. The decoder is installed once and draws every photograph, but it takes room, too.
 #
 # </div>

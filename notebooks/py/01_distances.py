@@ -13,7 +13,7 @@
 #
 # **要先会什么：** 矩阵乘法和向量的长度。**一分钟回顾：** 编码器给出向量 $x$，码本有 K 个码字 $e$，token 就是最近的码字的编号（第 0 课），也叫**索引**：码字在码本里的行号。这里的码字先用 **k 均值**找：把向量分成 K 群，码字是每群的平均（第 2 课细讲）。
 #
-# 下面先画出整个模型，这一课细看中间的量化器怎样找最近的码字。再下面是这一课最后得到的图：同一个码本，只是整体平移了 4，用 bf16（只有大约 2 位有效数字的浮点数）来算，区域就碎了。
+# 下面先画出整个模型，这一课细看中间的量化器怎样找最近的码字。再下面是这一课最后得到的图：同一个码本，只是整体平移了 4，用 bf16（只有大约 2 位有效数字的浮点格式）来算，区域就碎了。
 #
 # </div>
 # <div lang="en">
@@ -33,8 +33,8 @@
 # split the vectors into K groups and let each code be its group's mean (lesson 2 explains it).
 #
 # Below, first, the whole model: this lesson is about how the quantizer in its middle finds the nearest code. Then the picture that
-# the lesson ends on: one codebook, moved by 4; computed in bf16, a floating-point format of about 2 digits, the regions fall to
-# pieces.
+# the lesson ends on: one codebook, moved by 4; computed in bf16, a floating-point format of about 2 significant digits, the
+# regions fall to pieces.
 #
 # </div>
 
@@ -91,7 +91,7 @@ classroom.say(f"{codes.shape[0]} 个码字，每个 {codes.shape[1]} 个数", f"
 #
 # 三种量法，各一行代码：
 #
-# - **欧氏**：差向量的长度，越小越近；
+# - **欧氏**：差向量的长度，越小越近（`nearest_code`）；
 # - **余弦**：只看方向，越大越近；
 # - **点积**：$x\cdot e$，越大越近。
 #
@@ -100,7 +100,7 @@ classroom.say(f"{codes.shape[0]} 个码字，每个 {codes.shape[1]} 个数", f"
 #
 # Three measures, a line of code each:
 #
-# - **Euclid**: the length of the difference; the smaller, the nearer;
+# - **Euclid**: the length of the difference; the smaller, the nearer (`nearest_code`);
 # - **cosine**: the direction alone; the larger, the nearer;
 # - **dot product**: $x\cdot e$; the larger, the nearer.
 #
@@ -117,8 +117,8 @@ def by_dot(z, codebook):
 
 # %% jupyter={"source_hidden": true}
 same = Predict(
-    ("查询是一种暗绿色 (0.13, 0.20)。三种量法会选中几个不同的码字？",
-     "The query is a dull green (0.13, 0.20). How many different codes do the three measures choose?"),
+    ("查询是一种暗黄色 (0.13, 0.20)。三种量法会选中几个不同的码字？",
+     "The query is a dull yellow (0.13, 0.20). How many different codes do the three measures choose?"),
     options=[("一个：它们总是一致", "one: they always agree"), ("两个", "two"), ("三个", "three")])
 same
 
@@ -171,6 +171,7 @@ lesson.DistancePlane(pixels, codes, query=query[0].tolist())
 # </div>
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+same.hold()
 import matplotlib.pyplot as plt
 
 small = china[:, ::5, ::5]
@@ -197,7 +198,7 @@ classroom.show(figure, "同一张寺庙照片四次：原图；欧氏量化，�
 # <div lang="en">
 #
 # **In short.** Quantization wants the smallest error, and that error is the Euclidean distance: hence VQ's default. Dot
-# product and cosine are **similarities**, right where lengths do not matter or have been normalised.
+# product and cosine are **similarities**: they fit where lengths do not matter or have been normalised.
 #
 # </div>
 
@@ -211,7 +212,7 @@ classroom.show(figure, "同一张寺庙照片四次：原图；欧氏量化，�
 # </div>
 # <div lang="en">
 #
-# *About 5 minutes.* Much code treats the three as one. Guess, then count: 4096 Gaussian vectors, 512 Gaussian codes, 64
+# *About 5 minutes.* Plenty of code treats the three as one. Guess, then count: 4096 Gaussian vectors, 512 Gaussian codes, 64
 # dimensions.
 #
 # </div>
@@ -257,6 +258,7 @@ guess.reveal(dot_agrees, ("高斯码字有长有短：点积偏爱长的，欧�
 # </div>
 
 # %%
+guess.hold()
 equal_dot, equal_cosine = agreement(F.normalize(gaussian))
 classroom.say(f"码字等长时，与欧氏一致：点积 {equal_dot} %，余弦 {equal_cosine} %",
               f"codes of equal norm, agree with Euclid: dot product {equal_dot} %, cosine {equal_cosine} %")
@@ -264,14 +266,14 @@ classroom.say(f"码字等长时，与欧氏一致：点积 {equal_dot} %，余�
 # %% [markdown]
 # <div lang="zh">
 #
-# **要点。** 码字等长时，‖x‖² 和 ‖e‖² 都是常数，‖x − e‖² 最小就是 x·e 最大：三者必然一致。
+# **要点。** 对同一个 x，码字等长时 ‖x‖² 和 ‖e‖² 都是常数，‖x − e‖² 最小就是 x·e 最大：三者必然一致。
 #
 # 一个著名的误会：Keras 官方 VQ-VAE 示例的注释写着 “L2-normalized distance”，代码却是普通的平方距离，什么也没有归一化。
 #
 # </div>
 # <div lang="en">
 #
-# **In short.** With codes of equal length both ‖x‖² and ‖e‖² are constant, so the smallest ‖x − e‖² is the largest x·e: the
+# **In short.** For one x and codes of equal length both ‖x‖² and ‖e‖² are constant, so the smallest ‖x − e‖² is the largest x·e: the
 # three must agree.
 #
 # A famous misunderstanding: a comment in Keras' official VQ-VAE example says “L2-normalized distance”, while the code is the
@@ -379,7 +381,7 @@ lesson.exercises.expansion.check(solution, quiet=True)
 #
 # <div lang="zh">
 #
-# ●●○ 约 6 分钟。手里只有点积的搜索（硬件很快，许多向量数据库也是这样）。请让它选出**欧氏**最近的码字：返回新的 z (N, M) 和新的码本 (K, M)，使 `(new_z @ new_codebook.t()).argmax(dim=1)` 就是欧氏的赢家。M 可以比 D 大。怎样把 ‖e‖² 那一项放进向量里？
+# ●●○ 约 6 分钟。手里只有点积的搜索（硬件算得快，许多向量数据库也只提供它）。请让它选出**欧氏**最近的码字：返回新的 z (N, M) 和新的码本 (K, M)，使 `(new_z @ new_codebook.t()).argmax(dim=1)` 就是欧氏的赢家。M 可以比 D 大。怎样把 ‖e‖² 那一项放进向量里？
 #
 # </div>
 # <div lang="en">
@@ -462,10 +464,11 @@ N, K, D = 1024, 256, 64
 difference = N * K * D * 4 / 2**20  # 4 bytes a number
 table = N * K * 4 / 2**20
 print(f"(N, K, D): {difference:.0f} MiB    (N, K): {table:.0f} MiB")
-memory_guess.reveal(difference, ("N·K·D 个数，每个 4 字节。展开式只要 (N, K) 的表，小 D 倍。",
+memory_guess.reveal(difference, ("N·K·D 个数，每个 4 字节。展开式的表只有 (N, K)，是它的 1/D。",
                                  "N·K·D numbers of 4 bytes. The expansion's table is (N, K), smaller by a factor of D."))
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+memory_guess.hold()
 vectors = torch.randn(N, D, generator=torch.Generator().manual_seed(1))
 book = torch.randn(K, D, generator=torch.Generator().manual_seed(2))
 memory = {name: lesson.peak_memory(search, vectors, book) / 2**20 for name, search in searches.items()}
@@ -480,26 +483,28 @@ classroom.show(figure, "两组横条：四种算法的内存峰值和时间。br
 # %% [markdown]
 # <div lang="zh">
 #
-# 内存由 PyTorch 的 profiler 量出，是参数之外的峰值；时间是与最快者的比值，你的机器会给出别的数。broadcast 的峰值是**两份** (N, K, D)：差，和它的平方。
+# 内存由 PyTorch 的 profiler 量出，是输入之外的峰值；时间是与最快者的比值，你的机器会给出别的数。broadcast 的峰值是**两份** (N, K, D)：差，和它的平方。
 #
-# N 加大到 16 倍呢？公式的表跟着 N 长大；`nearest_code` 有上限。
+# N 加大到 16 倍呢？公式的表跟着 N 一起变大；`nearest_code` 的表有上限，只有居中后的那份 z 和结果还随 N 变大。
 #
 # </div>
 # <div lang="en">
 #
-# Memory is measured by PyTorch's profiler, the peak beyond the arguments; times are multiples of the fastest, and differ on
+# Memory is measured by PyTorch's profiler, the peak beyond the inputs; times are multiples of the fastest, and differ on
 # your machine. Broadcast peaks at **two** tensors (N, K, D): the difference and its square.
 #
-# And with 16 times the N? The formula's table grows along; `nearest_code` has a ceiling.
+# And with 16 times the N? The formula's table grows along; `nearest_code`'s has a ceiling, and only its centred copy of z and
+# the result still grow with N.
 #
 # </div>
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+memory_guess.hold()
 many = torch.randn(16 * N, D, generator=torch.Generator().manual_seed(3))
 growth = {name: lesson.peak_memory(searches[name], many, book) / 2**20 / memory[name]
           for name in ("formula", "cdist", "nearest_code")}
 assert growth["formula"] > 12 and growth["nearest_code"] < 10
-print({name: f"× {ratio:.1f}" for name, ratio in growth.items()})
+print(*(f"{name}: × {ratio:.1f}" for name, ratio in growth.items()), sep="\n")
 
 # %% [markdown]
 # ## 5. 舍入 · Rounding
@@ -551,15 +556,18 @@ rounding.reveal(2, ("x² + e² 和 2x·e 都约两亿，那里相邻的 float32 
 # </div>
 
 # %% tags=["nbval-ignore-output"]
+rounding.hold()
 a, b = torch.tensor([[512695.0]]), torch.tensor([[512804.0]])
 one, many = torch.cdist(a, b)[0].item(), torch.cdist(a.repeat(26, 1), b)[0].item()
 classroom.say(f"1 行：{one:.0f}；26 行：{many:.0f}", f"1 row: {one:.0f}; 26 rows: {many:.0f}")
 assert one == 109 and abs(many - 109) > 10
 
 # %% [markdown]
+# ### 弄坏它，再修好它 · Break it, then repair it
+#
 # <div lang="zh">
 #
-# **弄坏它，再修好它。** 移动“平移”滑块：所有颜色和码字一起离开原点，它们之间的距离没有变，正确的区域也不该变。
+# 移动“平移”滑块：所有颜色和码字一起离开原点，它们之间的距离没有变，正确的区域也不该变。
 #
 # 1. fp32：到多远开始出错？
 # 2. bf16、fp16：一开始就全对吗？
@@ -569,7 +577,7 @@ assert one == 109 and abs(many - 109) > 10
 # </div>
 # <div lang="en">
 #
-# **Break it, then repair it.** Move the slider: all colours and codes leave the origin together, the distances between them
+# Move the slider: all colours and codes leave the origin together, the distances between them
 # stay, and so should the regions.
 #
 # 1. fp32: how far out do errors begin?
@@ -643,9 +651,11 @@ repaired.reveal(1, ("平移的危害三种都消除了，但 bf16 和 fp16 的�
                     "some choices are wrong."))
 
 # %% [markdown]
+# ### 怎样才能完全正确 · How to be exact
+#
 # <div lang="zh">
 #
-# **怎样才能完全正确？** `vqlab.nearest_code` 分三步：
+# `vqlab.nearest_code` 分三步：
 #
 # 1. 减去同一个原点，距离不变，舍入误差变小；
 # 2. 用一次矩阵乘法算出分数，并**估出误差的上界**：比最好的分数差不超过它的码字，都进入短名单；
@@ -656,7 +666,7 @@ repaired.reveal(1, ("平移的危害三种都消除了，但 bf16 和 fp16 的�
 # </div>
 # <div lang="en">
 #
-# **How to be exact?** `vqlab.nearest_code` takes three steps:
+# `vqlab.nearest_code` takes three steps:
 #
 # 1. subtract one origin: distances stay, rounding errors shrink;
 # 2. get the scores from one matrix product, with a **bound on their error**: every code within it of the best score is
@@ -688,12 +698,12 @@ for offset in offsets:
 #
 # <div lang="zh">
 #
-# ●●○ 约 6 分钟。数据离原点几千甚至几万，而且每一维的偏移都不同。写一个 float32 的搜索：先居中，再用公式，返回 (N,) 的索引。要减去谁的均值？
+# ●●○ 约 6 分钟。数据离原点几千甚至几万，而且每一维的偏移都不同。写一个 float32 的搜索：先居中，再用公式，返回 (N,) 的索引。要减去谁的均值，从哪里减？
 #
 # </div>
 # <div lang="en">
 #
-# ●●○ about 6 minutes. The data lie thousands of units from the origin, each dimension at an offset of its own. Write a search
+# ●●○ about 6 minutes. The data lie thousands, even tens of thousands of units from the origin, each dimension at an offset of its own. Write a search
 # in float32: centre first, then use the formula; return (N,) indices. Whose mean do you subtract, and from what?
 #
 # </div>
@@ -721,7 +731,7 @@ lesson.exercises.centre.check(solution, quiet=True)
 #
 # - “最近”要先说用哪种量法；误差就是欧氏距离，所以量化用欧氏。码字等长时三者一致。
 # - ‖x‖² 不影响名次；少了 ‖e‖² 就变成点积。
-# - 展开式把 (N, K, D) 的内存变成 (N, K)，分块之后有上限。
+# - 展开式把 (N, K, D) 的内存变成 (N, K)；分块之后，这张表有上限。
 # - 大数相减会丢掉有效位：居中修好 fp32；要完全正确，就用误差界加 float64 的短名单。
 #
 # </div>
@@ -729,7 +739,7 @@ lesson.exercises.centre.check(solution, quiet=True)
 #
 # - “Nearest” needs a measure; the error is Euclid's, so quantization uses Euclid. With codes of equal norm all three agree.
 # - ‖x‖² changes no ranking; without ‖e‖² it is the dot product.
-# - The expansion turns memory (N, K, D) into (N, K); in blocks it has a ceiling.
+# - The expansion turns memory (N, K, D) into (N, K); in blocks, that table has a ceiling.
 # - Differences of large numbers lose their digits: centring repairs fp32; exactness takes an error bound and a short list
 #   in float64.
 #

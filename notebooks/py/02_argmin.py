@@ -234,6 +234,7 @@ lloyd.reveal(1, because=("每一步都不升，可是三个起点停在不同的
 # </div>
 
 # %% jupyter={"source_hidden": true}
+lloyd.hold()
 codes = kmeans(plane.points, 6, iterations=0, generator=torch.Generator().manual_seed(1))  # the start alone
 for step in range(10):
     codes = lloyd_step(plane.points, codes)
@@ -265,12 +266,12 @@ doubling
 # %% [markdown]
 # <div lang="zh">
 #
-# 拖动 K，或按“播放”。曲线只画你到过的地方。每个 K 的调色板都是用 k 均值在**这张照片自己**的 4096 个像素上学的，这很占便宜，下面会量一量。
+# 拖动 K，或按“从 2 播放到 256”。曲线只画你到过的地方。每个 K 的调色板都是用 k 均值在**这张照片自己**的 4096 个像素上学的，这很占便宜，下面会量一量。
 #
 # </div>
 # <div lang="en">
 #
-# Drag K, or press “Play”. The curve shows only where you have been. The palette of each K was learnt by k-means on 4096 pixels of
+# Drag K, or press “Play from 2 to 256”. The curve shows only where you have been. The palette of each K was learnt by k-means on 4096 pixels of
 # **this very photograph**, an unfair advantage that we measure below.
 #
 # </div>
@@ -289,7 +290,7 @@ def quality(picture, palette):
 sizes = [2, 4, 8, 16, 32, 64, 128, 256]
 learnt = [quality(photo, player.palettes[size]) for size in sizes]
 gain = (learnt[-1] - learnt[0]) / 7
-print([f"K = {size}: {value:.1f} dB" for size, value in zip(sizes, learnt, strict=True)])
+print(*(f"K = {size}: {value:.1f} dB" for size, value in zip(sizes, learnt, strict=True)), sep="\n")
 assert learnt == sorted(learnt) and 3.0 < gain < 3.7
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
@@ -309,8 +310,8 @@ doubling.reveal(round(gain, 1), because=("若颜色填满 d 维空间，K 翻倍
 # </div>
 # <div lang="en">
 #
-# **Rate and distortion:** the less distortion, the higher the **rate** (the mean number of bits a pixel): one is paid for with the other. At high rate the squared error of data uniform
-# in D dimensions goes as $K^{-2/D}$ (Zador 1982; Gersho 1979).
+# **Rate and distortion:** the less distortion, the higher the **rate** (the mean number of bits a pixel): one is paid for with the
+# other. At high rate the squared error of data uniform in D dimensions goes as $K^{-2/D}$ (Zador 1982; Gersho 1979).
 #
 # Compared with what? **Baseline:** an even grid that never saw the photograph. **Negative control:** the noise of
 # `DummyDataset`, whose colours fill all three dimensions and have no structure to use.
@@ -318,6 +319,7 @@ doubling.reveal(round(gain, 1), because=("若颜色填满 d 维空间，K 翻倍
 # </div>
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+doubling.hold()
 noise = DummyDataset()[0][0]  # (3, 64, 64)
 pixels = noise.flatten(1).T.contiguous()
 curves = {("照片，学到的 photo,", "learnt"): [(lesson.palette_rate(k, 128, 128), db) for k, db in zip(sizes, learnt, strict=True)]}
@@ -333,14 +335,16 @@ classroom.show(ax.figure, "三条码率—失真曲线：照片用学到的调�
 assert min(learnt[5:]) > max(db for rate, db in curves["照片，网格 photo,", "grid"]) + 5
 
 # %% [markdown]
+# ### 换一张照片 · Another photograph
+#
 # <div lang="zh">
 #
-# **要说明：** 调色板是在同一张照片上学的。拿去画另一张（一杯咖啡），它就差得多：
+# 要说明的是：调色板是在同一张照片上学的。拿去画另一张（一杯咖啡），它就差得多：
 #
 # </div>
 # <div lang="en">
 #
-# **A caveat:** the palette was learnt on the same photograph. On another one (a cup of coffee) it does much worse:
+# A caveat: the palette was learnt on the same photograph. On another one (a cup of coffee) it does much worse:
 #
 # </div>
 
@@ -390,9 +394,9 @@ tie.reveal(2, because=("vqlab 的规则是平局取最小的索引，所以 5 �
 # %% [markdown]
 # <div lang="zh">
 #
-# 真实数据里也有平局。像素和调色板都取 8 位整数，就能精确地数出来。换一条规则，失真一点不变，token 却变了：
+# 真实数据里也有平局。像素和调色板都取 8 位整数，就能精确地数出来。换一条规则，失真一点不变，变的只有 token。
 #
-# **要点：** 平局不影响失真，只影响索引。所以规则必须写明，否则同一张图在两台机器上会得到不同的 token。
+# **要点：** 平局不影响失真，只影响索引。所以规则必须写明，否则同一张图在两台机器上可能得到不同的 token。
 #
 # </div>
 # <div lang="en">
@@ -400,12 +404,15 @@ tie.reveal(2, because=("vqlab 的规则是平局取最小的索引，所以 5 �
 # Real data has ties too. With pixels and palette as 8-bit integers they can be counted exactly. Another rule leaves the
 # distortion exactly as it was and changes only the tokens.
 #
-# **In short:** ties leave distortion alone and change the indices. So the rule must be stated, or two machines make
+# **In short:** ties leave distortion alone and change the indices. So the rule must be stated, or two machines may make
 # different tokens of one picture.
 #
 # </div>
 
 # %% jupyter={"source_hidden": true}
+tie.hold()
+
+
 def levels(x):
     return ((x + 1) * 127.5).round().double()  # 0 … 255
 
@@ -488,6 +495,7 @@ slope.reveal(int((slopes != 0).sum()), because=("只有离边界不到 h 的位�
 # </div>
 
 # %%
+slope.hold()
 z = plane.points[:100].double().requires_grad_()
 book = goal.double().requires_grad_()
 z_q = book[nearest_code(z, book)]
@@ -495,16 +503,17 @@ nothing = torch.autograd.grad((z_q - 1).square().sum(), z, allow_unused=True)[0]
 to_z, to_book = torch.autograd.grad((z - z_q).square().sum(), [z, book])
 as_said = torch.allclose(to_z, 2 * (z - z_q))
 classroom.say(f"损失对 z 的梯度：{nothing}\n误差对 z 的梯度是 2 (z − z_q)：{as_said}",
-              f"the loss's gradient at z: {nothing}\nthe error's gradient at z is 2 (z − z_q): {as_said}")
+              f"gradient of the loss at z: {nothing}\ngradient of the error at z is 2 (z − z_q): {as_said}")
 
 # %% jupyter={"source_hidden": true}
+slope.hold()
 h, nudge = 1e-6, torch.zeros_like(book)
 nudge[0, 0] = h
 with torch.no_grad():
     difference = (distortion(z, book + nudge) - distortion(z, book - nudge)) * 100 / (2 * h)
 same = abs(difference - to_book[0, 0].item()) < 1e-3
 classroom.say(f"误差对码字的梯度，有限差分与自动求导相同：{same}",
-              f"the error's gradient at a code, finite differences as autograd: {same}")
+              f"gradient of the error at a code: finite differences and autograd agree: {same}")
 
 # %% [markdown]
 # <div lang="zh">
@@ -515,7 +524,7 @@ classroom.say(f"误差对码字的梯度，有限差分与自动求导相同：{
 # <div lang="en">
 #
 # **In short:** the slope of argmin is zero almost everywhere, and does not exist on the borders. So a codebook can learn
-# from the error (by means, or down the slope of the error), but no gradient of the decoder's reaches the encoder. Lesson 3 gets past that step.
+# from the error (by means, or down the slope of the error), but no gradient from the decoder reaches the encoder. Lesson 3 gets past that step.
 #
 # </div>
 
@@ -551,7 +560,7 @@ Quiz([
                ("对。这是局部最小的必要条件，不保证全局最小。", "Yes: necessary for a minimum, no proof of the global one.")),
         Option(("每个码字的点一样多", "every code has equally many points"), False,
                ("最小化的是平方距离，不是点数之差。", "Squared distance is minimised, not the difference in counts."))]),
-    Question(("K 从 64 加到 128，每像素的索引多几个比特？", "K grows from 64 to 128. How many more bits is an index?"), [
+    Question(("K 从 64 加到 128，每像素的索引多几个比特？", "K grows from 64 to 128. How many more bits does an index take?"), [
         Option(("64", "64"), False, ("那是多出来的颜色数。", "That is how many colours were added.")),
         Option(("1", "1"), True, ("log2(128) − log2(64) = 1。", "log2(128) − log2(64) = 1.")),
         Option(("两倍", "twice as many"), False, ("翻倍的是 K，比特数只加 1。", "K doubles; the bits grow by 1."))]),

@@ -180,7 +180,7 @@ def test_a_torch_error_and_a_missing_return_are_no_stub(square):
         return torch.nn.Module()(x)  # raises NotImplementedError in torch's own code
 
     def in_c(x, scale):
-        return torch.bincount(x) if scale else x  # whatever it raises, it is no stub
+        return x.to("meta").cpu()  # raises NotImplementedError below Python, on the learner's own line
 
     def helper(x):
         raise NotImplementedError
@@ -195,10 +195,29 @@ def test_a_torch_error_and_a_missing_return_are_no_stub(square):
         """To be written."""
 
     assert square.judge(unsupported).state == "error" and "NotImplementedError" in square.judge(unsupported).hint[1]
-    assert square.judge(in_c).state == "error"
+    assert square.judge(in_c).state == "error" and "NotImplementedError" in square.judge(in_c).hint[1]
     assert square.judge(missing_return)[:2] == ("wrong", exercise.NOTHING)
     assert square.judge(lambda x, scale: x.numpy().sort())[:2] == ("wrong", exercise.NOTHING)
     assert square.judge(calls_helper).state == square.judge(documented).state == "not yet"
+
+
+def test_the_none_of_a_real_all_reduce_is_no_stub(square, tmp_path):
+    """In a group of its own: gloo's, of one process."""
+    def summed(x, scale):
+        total = scale * x ** 2
+        return torch.distributed.all_reduce(total)
+
+    def summed_in_place(x, scale):
+        total = scale * x ** 2
+        torch.distributed.all_reduce(total)
+        return total
+
+    torch.distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/group", rank=0, world_size=1)
+    try:
+        assert square.judge(summed)[:2] == ("wrong", exercise.NOTHING)
+        assert square.judge(summed_in_place).state == "right"
+    finally:
+        torch.distributed.destroy_process_group()
 
 
 def test_a_learners_settings_do_not_leak():

@@ -61,6 +61,7 @@ def language_problems(markdown):
     if languages != ["zh", "en"] * (len(blocks) // 2):
         problems.append(f"blocks {languages}, expected zh, en in turn")
     for language, text in blocks:
+        problems += emphasis_problems(text)
         if not (text.startswith("\n\n") and text.endswith("\n\n")):
             problems.append(f"{language} block: no blank line inside its tags, so markdown stays raw")
         if HEADING.search(CODE.sub("", text)):
@@ -84,6 +85,20 @@ def language_problems(markdown):
     outside = re.sub(r"\$\$.*?\$\$|^---$", "", HEADING.sub("", outside), flags=re.DOTALL | re.MULTILINE)
     if outside.strip():
         problems.append(f"text outside the language blocks: {outside.strip()[:60]!r}")
+    return problems
+
+
+def emphasis_problems(markdown):
+    """Check that every ** makes bold: between punctuation and a letter, as in **好。**吗, it is shown as it is."""
+    problems = []
+    for paragraph in re.split(r"\n\s*\n|\n(?=- |\d+\. )", MATH.sub("$", CODE.sub("`", markdown))):
+        between = paragraph.split("**")
+        if len(between) % 2 == 0:
+            problems.append(f"an odd number of **: {paragraph.strip()[:60]!r}")
+        for before, bold, after in zip(between[0::2], between[1::2], between[2::2], strict=False):
+            if re.search(r"\w\|[^\w\s]", f"{before[-1:]}|{bold[:1]}") or (
+                    re.search(r"[^\w\s]\|\w", f"{bold[-1:]}|{after[:1]}")):
+                problems.append(f"not bold, ** between punctuation and a letter: {f'**{bold}**{after[:3]}'!r}")
     return problems
 
 

@@ -30,6 +30,7 @@ PUBLIC = {"vqlab": {"psnr"}, "vqlab.classroom": {"show"}, "vqlab.lessons": {"sca
     "# 甲 · A",
     "# 00 一张照片 · A photograph\n\n---\n\n$$e = mc^2$$",
     TEXT.replace("码字。", "码字，`# 不是标题`，$K = 16$ 个。").replace("16 codes", "16 codes, $K = 16$"),
+    TEXT.replace("个码字。", "个**码字**（**code**），**要点。** 好：`2**4`，**第三步**就完。"),
 ])
 def test_good_text_passes(good):
     assert checks.language_problems(good) == []
@@ -52,6 +53,10 @@ def test_good_text_passes(good):
     (TEXT.replace("有 16 个", "有 `K`个，16 个"), "no space between Chinese and Latin"),
     (TEXT.replace("个码字。", "个,码字。"), "half-width punctuation"),
     (TEXT.replace("个码字。", "个码字，\n不多。"), "a line break"),
+    (TEXT.replace("个码字。", "个**码字（code）**吗。"), "not bold"),
+    (TEXT.replace("个码字。", "个码**（code）**。"), "not bold"),
+    (TEXT.replace("16 codes", "**16**s, **`K`**codes"), "not bold"),
+    (TEXT.replace("个码字。", "个**码字。"), "an odd number of **"),
 ])
 def test_bad_text_is_named(bad, problem):
     assert problem in "; ".join(checks.language_problems(bad))

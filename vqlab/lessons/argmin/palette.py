@@ -20,7 +20,7 @@ from vqlab.metrics import bits_per_pixel, psnr
 PALETTE_SIZES = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 LEARNT_FROM = 4096  # pixels of a photograph that its palettes are learnt from
 RATE = ("码率（比特/像素）", "rate (bits per pixel)")
-QUALITY = ("峰值信噪比 (dB)", "PSNR (dB)")
+QUALITY = ("峰值信噪比（dB）", "PSNR (dB)")
 
 
 def grid_palette(levels: int) -> Tensor:
@@ -107,6 +107,7 @@ class PalettePlayer(LessonWidget):
         axes = fig.subplots(1, 3)
         draw_images([self.photo, self.painted], ["原图 original", f"K = {self.size}"], axes[:2])
         draw_rate_distortion({("调色板", "palette"): list(self.played.values())}, axes[2])
+        axes[2].set(xlim=(0, 9), ylim=(10, 45), xlabel="\n".join(RATE))  # as in the page; the label fits
         return fig
 
 

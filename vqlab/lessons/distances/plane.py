@@ -110,5 +110,5 @@ def draw_terms(query: Tensor, codes: Tensor, ax: Axes | None = None) -> Axes:
     ax.plot(at + 0.25, bottom, "D", color=COLOURS["black"], label="和 sum = ‖x − e‖²")
     ax.axhline(0, color=COLOURS["black"], lw=0.8)
     ax.set(xlabel="码字 code", ylabel="平方距离 squared distance", xticks=at)
-    ax.legend(fontsize=9, ncols=2)
+    ax.legend(fontsize=9, ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1))
     return ax
