@@ -390,7 +390,6 @@ tie.hold()
 tie.reveal(2, because=("vqlab 的规则是平局取最小的索引，所以 5 号从一开始就是死码字：永远没有向量选它。",
     "vqlab's rule: on ties the lowest index wins. So code 5 is a dead code from the start: no vector ever chooses it."))
 
-
 # %% [markdown]
 # <div lang="zh">
 #
