@@ -217,12 +217,22 @@ two_levels = Exercise(
         Mistake(_neighbours,
                 ("这是相邻的码字一组；这里第 k 个码字在第 k % groups 组。",
                  "These groups are of neighbouring codes; here code k belongs to group k % groups.")),
-        *(Mistake(lambda s, groups, shape=shape: s.view(len(s), *shape(s.shape[1], groups)),
-                  ("K 不一定是 groups 的倍数，view 就排不成：先补上永远不会赢的数。",
-                   "K need not be a multiple of groups, and then no view fits: first fill up with numbers that never "
-                   "win."))
-          for shape in (lambda k, groups: (groups, k // groups), lambda k, groups: (groups, -1),
-                        lambda k, groups: (k // groups, groups), lambda k, groups: (-1, groups))),
+        Mistake(lambda s, groups: s.view(len(s), groups, s.shape[1] // groups),
+                ("这是上面的排法：相邻的码字一组，K 要整除。"
+                 "这里第 k 个码字在第 k % groups 组，K 也不一定整除。",
+                 "That is the layout above: neighbouring codes a group, and groups divides K. Here code k belongs to "
+                 "group k % groups, and K may be any number.")),
+        Mistake(lambda s, groups: s.view(len(s), groups, -1),
+                ("K 不一定整除，(N, groups, -1) 就排不成；而且那样一行一组，同组的码字相邻。",
+                 "(N, groups, -1) fits only where groups divides K; and then a row is a group, of neighbouring codes.")),
+        Mistake(lambda s, groups: s.view(len(s), s.shape[1] // groups, groups),
+                ("排法对，一列一组；只是 K 不一定整除：先补上永远不会赢的数，补到 groups 的倍数。",
+                 "The layout is right, a column a group; but groups need not divide K: first fill up, to a multiple "
+                 "of groups, with numbers that never win.")),
+        Mistake(lambda s, groups: s.view(len(s), -1, groups),
+                ("(N, -1, groups) 是对的，一列一组；只是 K 不一定整除：先用永远不会赢的数把最后一行补满。",
+                 "(N, -1, groups) is right, a column a group; but groups need not divide K: first fill the last row "
+                 "up with numbers that never win.")),
         Mistake(lambda s, groups: _levels(s[:, :s.shape[1] // groups * groups], groups),
                 ("K 不是 groups 的倍数时，最后几个码字丢了：补满，不要截掉。",
                  "Where K is no multiple of groups the last codes are lost: fill up instead of cutting off.")),
