@@ -234,15 +234,15 @@ lesson.TokenInspector(model, cat)
 # %% [markdown]
 # <div lang="zh">
 #
-# 现在画画。选一个 token（或者从图上吸一块当画笔），涂在 token 图上，解码器立刻重画它够得到的像素。试试：给猫画一只眼睛；把一种 token 涂满一大片，看它单独的样子；再看边界上的过渡是谁画的。下面的数字说文件因此多了几个字节：涂匀一大片，文件变长还是变短？
+# 现在画画。选一个 token（或者从图上吸一块当画笔），涂在 token 图上，解码器立刻重画它够得到的像素。试试：给猫画一只眼睛；把一种 token 涂满一大片，看它单独的样子；再看边界上的过渡是谁画的。下面的数字说文件因此增减了几个字节：涂匀一大片，文件变长还是变短？
 #
 # </div>
 # <div lang="en">
 #
 # Now paint. Choose a token (or pick up a patch of the picture as a brush) and paint on the token map; the decoder at once redraws
 # the pixels within its reach. Try: give the cat another eye; fill a large area with one token and see what it looks like alone;
-# then see who draws the transition at its border. The number below says what this adds to the file: does a large even area make it
-# longer or shorter?
+# then see who draws the transition at its border. The number below says by how many bytes its file changes: does a large even area
+# make it longer or shorter?
 #
 # </div>
 

@@ -224,7 +224,8 @@ two_levels = Exercise(
                  "group k % groups, and K may be any number.")),
         Mistake(lambda s, groups: s.view(len(s), groups, -1),
                 ("K 不一定整除，(N, groups, -1) 就排不成；而且那样一行一组，同组的码字相邻。",
-                 "(N, groups, -1) fits only where groups divides K; and then a row is a group, of neighbouring codes.")),
+                 "(N, groups, -1) fits only where groups divides K; and in it a row is a group, of neighbouring "
+                 "codes.")),
         Mistake(lambda s, groups: s.view(len(s), s.shape[1] // groups, groups),
                 ("排法对，一列一组；只是 K 不一定整除：先补上永远不会赢的数，补到 groups 的倍数。",
                  "The layout is right, a column a group; but groups need not divide K: first fill up, to a multiple "

@@ -187,7 +187,7 @@ function render({ model, el }) {
   const write = soon(() => {
     const { changed, more } = model.get("answer");
     const signed = `${more > 0 ? "+" : more < 0 ? "−" : ""}${Math.abs(more)}`;
-    const file = [["文件因此多了", "which adds to its file"], more === null ? "…" : [`${signed} 字节`, `${signed} bytes`]];
+    const file = [["文件的增减", "its file changes by"], more === null ? "…" : [`${signed} 字节`, `${signed} bytes`]];
     writeNumbers(numbers, [[["改过的 token", "tokens changed"], `${changed} / ${rows * columns}`], ...(files ? [file] : [])]);
   });
   let pause = 0; // a timer
