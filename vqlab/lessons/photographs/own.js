@@ -48,7 +48,7 @@ function render({ model, el }) {
   const busy = element("p", { role: "status", style: "min-height:1.4em" });
   const sign = () => { // the search takes a second or two, and nothing else would say so
     busy.replaceChildren(...(root.hasAttribute("aria-busy")
-      ? [span("⏳ 正在按 λ 选 token、写文件、再读回来……", "⏳ Choosing tokens by λ, writing the file, reading it again …")] : []));
+      ? [span("正在按 λ 选 token、写文件、再读回来……", "Choosing tokens by λ, writing the file, reading it again …")] : []));
   };
   const tell = (content) => {
     ask(content);
