@@ -13,7 +13,7 @@
 #
 # **要先会什么：** 卷积。**一分钟回顾：** 量化器把每个 $z_e$ 换成最近的码字 $z_q$，编号就是 token（第 0 课）；梯度越过“最近”这一步，靠直通估计；承诺损失把 $z_e$ 拉住（第 3 课）；码字用滑动平均学习，死了就重启（第 4 课）。
 #
-# 这一课最后得到的图：同一只没见过的猫，五种写法，比特对分贝。
+# 这一课要得到的图：同一只没见过的猫，五种写法，比特对分贝。
 #
 # </div>
 # <div lang="en">
@@ -31,7 +31,7 @@
 # whose number is the token (lesson 0); the gradient gets past “nearest” straight through, and the commitment loss holds $z_e$
 # (lesson 3); codes learn by a moving average and are restarted when dead (lesson 4).
 #
-# The lesson ends on this picture: one cat, never seen in training, written in five ways, bits against decibels.
+# The picture that this lesson works towards: one cat, never seen in training, written in five ways, bits against decibels.
 #
 # </div>
 
@@ -55,8 +55,8 @@ classroom.start()
 # </div>
 # <div lang="en">
 #
-# *5 minutes.* A codec has two halves: the **encoder** with the quantizer makes tokens of a photograph, the **decoder** makes a
-# photograph of tokens. The model that ships with `vqlab` is under 1 MB and was trained for some minutes on crops of seven
+# *5 minutes.* A codec has two halves: the **encoder** with the quantizer turns a photograph into tokens, the **decoder** turns tokens
+# back into a photograph. The model that ships with `vqlab` is under 1 MB and was trained for a few minutes on crops of seven
 # photographs (`python -m vqlab.bundle` trains it again). Chelsea the cat takes no part in any training: she is the exam.
 #
 # </div>
@@ -234,14 +234,15 @@ lesson.TokenInspector(model, cat)
 # %% [markdown]
 # <div lang="zh">
 #
-# 现在画画。选一个 token（或者从图上吸一块当画笔），涂在 token 图上，解码器立刻重画它够得到的像素。试试：给猫画一只眼睛；把一种 token 涂满一大片，看它单独的样子；再看边界上的过渡是谁画的。
+# 现在画画。选一个 token（或者从图上吸一块当画笔），涂在 token 图上，解码器立刻重画它够得到的像素。试试：给猫画一只眼睛；把一种 token 涂满一大片，看它单独的样子；再看边界上的过渡是谁画的。下面的数字说文件因此增减了几个字节：涂匀一大片，文件变长还是变短？
 #
 # </div>
 # <div lang="en">
 #
 # Now paint. Choose a token (or pick up a patch of the picture as a brush) and paint on the token map; the decoder at once redraws
 # the pixels within its reach. Try: give the cat another eye; fill a large area with one token and see what it looks like alone;
-# then see who draws the transition at its border.
+# then see who draws the transition at its border. The number below says by how many bytes its file changes: does a large even area
+# make it longer or shorter?
 #
 # </div>
 
@@ -279,8 +280,8 @@ lesson.TokenPainter(model, cat)
 # - **Write frequent ones shorter**: a token of probability $p$ can be written in $-\log_2 p$ bits and no fewer; their mean is the
 #   entropy.
 # - **Look at the neighbours**: beside fur there is mostly fur. A small network looks at the tokens already written to the left and
-#   above and gives each token's probability, $p(\text{token} \mid \text{neighbours})$. Whoever decodes has the same network, has come
-#   to the same place, and finds the same probabilities.
+#   above and gives each token's probability, $p(\text{token} \mid \text{neighbours})$. The decoding side has the same network, has
+#   come to the same place, and finds the same probabilities.
 # - An **entropy coder** turns these probabilities into bytes and wastes hardly a bit.
 #
 # </div>
@@ -309,11 +310,11 @@ rows = (("一律 9 比特", "all 9 bits", plain), ("按频率写（表不计）"
         ("看着邻居写：文件", "by neighbours: the file", len(data)))
 part = sum(p.numel() for each in (model.decoder, model.quantize, model.context) for p in each.parameters()) * 4 // 1000
 classroom.say("\n".join(f"{zh}：{size:.0f} 字节，{8 * size / tokens.numel():.2f} 比特/token，{size / 16800:.3f} 比特/像素"
-                        for zh, _, size in rows) + f"\n概率说要 {ideal.sum() / 8:.0f} 字节，多出的 {len(data) - ideal.sum() / 8:.0f} 字节是文件的开头"
+                        for zh, _, size in rows) + f"\n概率说要 {ideal.sum() / 8:.0f} 字节，多出的 {len(data) - ideal.sum() / 8:.0f} 字节是文件头"
               f"\n没数的：解码器、码本和小网络，{part} kB"
               f"\n你刚才练的模型写她：{len(own_data)} 字节，{own_psnr:.1f} dB",
               "\n".join(f"{en}: {size:.0f} bytes, {8 * size / tokens.numel():.2f} bits a token, {size / 16800:.3f} bits a pixel"
-                        for _, en, size in rows) + f"\nThe probabilities ask for {ideal.sum() / 8:.0f} bytes; the other {len(data) - ideal.sum() / 8:.0f} are the head of the file"
+                        for _, en, size in rows) + f"\nThe probabilities ask for {ideal.sum() / 8:.0f} bytes; the other {len(data) - ideal.sum() / 8:.0f} are the file's header"
               f"\nnot counted: decoder, codebook and small network, {part} kB"
               f"\nThe model that you have just trained writes her in {len(own_data)} bytes, {own_psnr:.1f} dB")
 classroom.show(lesson.draw_bits(ideal).figure, "猫的每个 token 花的比特，越亮越多；眼睛的轮廓、毛的纹理亮，身后模糊的一片暗。",
@@ -328,16 +329,16 @@ assert len(data) < 0.75 * plain
 # %% [markdown]
 # <div lang="zh">
 #
-# **数了什么：** 文件的每个字节，连开头那些：是哪个模型、图有多大、校验和、颜色的一点校正。**没数什么：** 解码器、码本和小网络。它们装一次，画所有的照片，就像 JPEG 的解码器和它的标准表一样；但只为存这一张照片，就不划算。
+# **数了什么：** 文件的每个字节，文件头也在内：是哪个模型、图有多大、校验和、颜色的一点校正。**没数什么：** 解码器、码本和小网络。它们装一次，画所有的照片，就像 JPEG 的解码器和它的标准表一样；但只为存这一张照片，就不划算。
 #
 # 概率全部用整数算：浮点数在另一台机器上最后一位可能不同，编码器和解码器的概率差一点点，后面的 token 就全乱了。
 #
 # </div>
 # <div lang="en">
 #
-# **What was counted:** every byte of the file, the first ones too: which model, how large the picture is, a checksum, a slight
-# correction of the colours. **What was not:** decoder, codebook and small network. They are installed once and draw every photograph, like the decoder and the standard
-# tables of JPEG; but for storing this one photograph they do not pay.
+# **What was counted:** every byte of the file, its header too: which model, how large the picture is, a checksum, a slight
+# correction of the colours. **What was not:** decoder, codebook and small network. They are installed once and draw every photograph,
+# like the decoder and the standard tables of JPEG; for storing this one photograph alone they would not pay.
 #
 # All probabilities are computed in whole numbers: floating point may differ in its last digit on another machine, and if the two
 # sides' probabilities differ by a hair, all tokens after that come out wrong.
@@ -350,7 +351,7 @@ assert len(data) < 0.75 * plain
 #
 # *7 分钟。* 想再省比特，有两个办法：
 #
-# 1. **码本小一点**：K 从 4096 到 16。下面编码器、解码器不动，只把码本换成训练照片上 k-means 的中心，码率按频率算（理想值，不是文件）。
+# 1. **码本小一点**：K 从 4096 到 16。下面编码器、解码器不动，只把码本换成训练照片上 k 均值的中心，码率按频率算（理想值，不是文件）。
 # 2. **别总选最近的**：选又近又便宜的（Chou、Lookabaugh、Gray，1989）。λ 是一个比特值多少误差，λ = 0 就是最近的；$p_k$ 是小网络看着邻居给的概率。这是真正的文件。
 #
 # </div>
@@ -405,9 +406,9 @@ against = ", ".join(f"{kind} {gap:+.1f} dB" for kind, gap in gaps.items())
 classroom.say(f"在 {middle[0]:.2f} 比特/像素处，我们与它们相差：{against}", f"At {middle[0]:.2f} bits a pixel ours differ from them by: {against}")
 gap = gaps["JPEG"]
 guess_jpeg.reveal(0 if gap < -0.5 else 1 if gap <= 0.5 else 2, because=(
-    f"相差 {gap:+.1f} dB。学来的编解码器认得照片的样子：它一个 token 写的是一块像照片的东西，JPEG 写的是余弦波。",
-    f"The difference is {gap:+.1f} dB. A learnt codec knows what photographs look like: a token of its writes something out of a "
-    "photograph, JPEG writes cosine waves."))
+    f"相差 {gap:+.1f} dB。学来的编解码器熟悉照片的样子：它的一个 token 写的是一小块照片，JPEG 的一个系数写的是一个余弦波。",
+    f"The difference is {gap:+.1f} dB. A learnt codec knows what photographs look like: one of its tokens writes a small "
+    "piece of photograph, one of JPEG's coefficients a cosine wave."))
 assert gap > 0
 
 # %% [markdown]
@@ -423,6 +424,7 @@ assert gap > 0
 # </div>
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+guess_jpeg.hold()
 jpeg = lesson.file_curve(cat[0], "JPEG", range(5, 70))
 
 
@@ -438,8 +440,8 @@ def at(number):
 classroom.PictureExplorer(
     at, sliders=[classroom.Slider("number", "λ：第几个", "λ: which", 0, len(files) - 1, 1, 2)],
     pictures=[("原图", "original"), ("从文件画回", "from the file")],
-    alt_zh="左边是猫的眼睛，右边是从文件画回的；λ 越大，文件越小，毛发越平。",
-    alt_en="Left the cat's eyes, right the same drawn from the file; the larger λ, the smaller the file and the flatter the fur.")
+    alt_zh="左边是猫的一只眼睛，右边是从文件画回的；λ 越大，文件越小，毛发越平。",
+    alt_en="Left one of the cat's eyes, right the same drawn from the file; the larger λ, the smaller the file and the flatter the fur.")
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 swapped = unpack(model, files[2])[0] != tokens
@@ -520,18 +522,18 @@ assert after_ > before_ > numbers + 8
 # %% [markdown]
 # <div lang="zh">
 #
-# 量化之后混，分贝略高，但混出来的向量不在码本里，没有 token 可写。要存成文件，就得先混再量化。
+# 量化之后混，峰值信噪比略高，但混出来的向量不在码本里，没有 token 可写。要存成文件，就得先混再量化。
 #
 # **要点：** 特征空间里的加减有意思，token 的编号没有。所以第 7 课的模型把 token 当作类别来预测，不当作数。
 #
 # </div>
 # <div lang="en">
 #
-# Mixed after quantizing it has slightly more decibels, but the mixed vectors are not in the codebook: no token says them. To store
-# a mixture, mix first, then quantize.
+# Mixed after quantizing, the picture has a slightly higher PSNR, but the mixed vectors are not in the codebook: no token says them.
+# To store a mixture, mix first, then quantize.
 #
-# **Takeaway:** adding means something in feature space, not among tokens' numbers. That is why the model of lesson 7 predicts tokens as
-# classes, not as quantities.
+# **Takeaway:** sums mean something in feature space, and nothing among the numbers of tokens. That is why the model of lesson 7
+# predicts tokens as classes, not as quantities.
 #
 # </div>
 #
@@ -544,14 +546,14 @@ assert after_ > before_ > numbers + 8
 # </div>
 # <div lang="en">
 #
-# *4 minutes.* Five more pictures, less and less like the training photographs: tissue under the microscope, a retina, print, a chessboard
-# of single pixels, pure noise.
+# *4 minutes.* Five more pictures, less and less like the training photographs: tissue under the microscope, a retina, print, a
+# chessboard of single pixels, pure noise.
 #
 # </div>
 
 # %% jupyter={"source_hidden": true}
 strangers = {name: picture.to(device) for name, picture in lesson.strangers().items()}
-guess_worst = classroom.Predict(question=("哪一张的分贝最低？", "Which has the fewest decibels?"), options=list(strangers))
+guess_worst = classroom.Predict(question=("哪一张的峰值信噪比最低？", "Which has the lowest PSNR?"), options=list(strangers))
 guess_worst
 
 # %% tags=["nbval-ignore-output"]
@@ -588,15 +590,17 @@ assert decibels[0] > min(decibels[3:]) + 8
 # %% [markdown]
 # <div lang="zh">
 #
-# 组织切片从来没见过，却比同样大小的 JPEG 好得多：它的小块和照片的小块相像。印刷的字只和 JPEG 一样差：笔画细而硬，训练照片里没有。噪声谁也压不了。**要点：** 学来的编解码器说得出什么，要看小块像不像教材，不看内容像不像。
+# 组织切片从来没见过，却比同样大小的 JPEG 好得多：它的小块和照片的小块相像。印刷的字就和 JPEG 一样差：笔画细而硬，训练照片里没有。噪声谁也压不了。
+#
+# **要点：** 学来的编解码器说得出什么，要看小块像不像教材，不看内容像不像。
 #
 # </div>
 # <div lang="en">
 #
 # Tissue was never seen, and is still far ahead of JPEG at the same size: its patches look like patches of photographs. Print comes
 # out as badly as with JPEG: its strokes are thin and hard, as nothing in the training photographs is. Noise nobody can compress.
-# **Takeaway:** what a learnt codec can say depends on whether the
-# patches resemble those it was taught, not on what the picture shows.
+#
+# **Takeaway:** what a learnt codec can say depends on whether the patches resemble those it was taught, not on what the picture shows.
 #
 # </div>
 #
@@ -665,7 +669,7 @@ classroom.Quiz([
                ("对：够得到多远，由层数决定；画笔也只重画这一块。", "Right: the layers decide how far; the brush redraws just that area.")),
         Option(("整张图", "in the whole picture"), False,
                ("卷积只看邻近的几格，传不到整张图。", "Convolutions look at a few neighbours; it does not get that far."))]),
-    Question(("解码的一方怎样知道每个 token 的概率？", "How does whoever decodes know each token's probability?"), [
+    Question(("解码的一方怎样知道每个 token 的概率？", "How does the decoding side know each token's probability?"), [
         Option(("写在文件里", "they are in the file"), False,
                ("512 个概率，每个 token 一份，比 token 本身长得多。", "512 probabilities for each token would be far longer than the tokens.")),
         Option(("自己算：从已经解出的邻居", "by computing them from the neighbours already decoded"), True,
@@ -696,9 +700,9 @@ classroom.Quiz([
 # </div>
 # <div lang="en">
 #
-# **Exercise 1 ●○○ · 6 minutes.** Work out a receptive field. A stack of convolutions, counted from the picture inwards, has kernel widths
-# `kernels` and strides `strides`, both integer tensors with a number a layer. Return (the width that one output sees, the pixels between two
-# neighbouring outputs), edges aside.
+# **Exercise 1 ●○○ · 6 minutes.** Work out a receptive field. A stack of convolutions, counted from the picture inwards, has kernel
+# widths `kernels` and strides `strides`, both integer tensors with one number a layer. Return (the width that one output sees, the
+# pixels between two neighbouring outputs), edges aside.
 #
 # </div>
 
@@ -850,8 +854,8 @@ classroom.say(f"猫，边数边写：{counted:.3f} 比特/像素；按频率：{
 # </div>
 # <div lang="en">
 #
-# - VQ-VAE: van den Oord et al. (2017), arXiv 1711.00937. Short; section 3 is this lesson's model. Its model of the tokens is for generating, our
-#   small network for compressing.
+# - VQ-VAE: van den Oord et al. (2017), arXiv 1711.00937. Short; section 3 is this lesson's model. Its model of the tokens is for
+#   generating, our small network for compressing.
 # - Entropy-constrained search: Chou, Lookabaugh and Gray (1989), Entropy-constrained vector quantization, IEEE Trans. ASSP 37(1).
 #   Where λ comes from.
 # - Learnt codecs: Ballé et al. (2017), arXiv 1611.01704, with the rate in the training loss; Minnen et al. (2018), arXiv 1809.02736,

@@ -124,7 +124,7 @@ guess_mask = classroom.Predict(
     question=("3 × 3 的左上角那个 token，看得见同一尺度右下角那个吗？", "The token at the top left of 3 × 3: may it see the one at "
               "the bottom right of the same scale?"),
     options=[("看不见：它排在后面，还没写出来", "no: it comes later and is not written yet"),
-             ("看得见：同一尺度互相看得见", "yes: within a scale all see each other"),
+             ("看得见，也看得见那里写成了什么", "yes, and also what is written there"),
              ("看得见它的输入，看不见答案", "it sees that place's input, not its answer")])
 guess_mask
 
@@ -378,7 +378,7 @@ lesson.DigitStudio(var)
 # </div>
 # <div lang="en">
 #
-# Turn things, and click a cell of the lower row to see what else that token might have been:
+# Turn the controls, and click a cell of the lower row to see what else that token might have been:
 #
 # - another seed: one class, another hand;
 # - a low temperature, or top-p at 0.05: the safest digit every time;
@@ -401,9 +401,9 @@ def written(model, **settings):
 
 by_guidance = {strength: written(var, guidance=strength)[1] for strength in (0, 1, 2, 3, 4)}
 figure = lesson.draw_verdicts(by_guidance, "引导 guidance").figure
-classroom.show(figure, "三条折线：引导变强，评委认成所要数字的比例升到接近 1，同类之间的差别下降。",
-               "Three lines: as guidance grows, the share named as asked rises towards 1, while the differences within a class "
-               "fall.")
+classroom.show(figure, "三条折线：引导变强，评委认成所要数字的比例升到接近 1，同类之间的差别下降；离训练图的距离变化不大。",
+               "Three lines: as guidance grows, the share named as asked rises towards 1, the differences within a class "
+               "fall, and the distance to the training pictures changes little.")
 guess_guidance.reveal(1, because=(
     f"评委（只见过真数字的 SVM）认成所要的：{by_guidance[0].named:.0%} → {by_guidance[4].named:.0%}；多样性："
     f"{by_guidance[0].variety:.2f} → {by_guidance[4].variety:.2f}。引导用多样换把握。",
@@ -423,7 +423,7 @@ assert max(each.named for each in by_guidance.values()) >= by_guidance[0].named
 # <div lang="en">
 #
 # *4 minutes.* The coarse scales need not be the model's: **give** it the first few scales of a real digit, and let it write the rest.
-# And a trick: coarse scales of a 3, but a 6 is asked for.
+# Then a twist: the coarse scales are a 3's, but a 6 is asked for.
 #
 # </div>
 
@@ -476,11 +476,12 @@ asked_share, given_share = shares.values()
 turn = next((k for k in range(1, 4) if given_share[k] > asked_share[k]), 4)
 guess_given.reveal(turn - 1, because=(
     f"给定 1、2、3 个尺度，认成所要的有 {asked_share[1]:.0%}、{asked_share[2]:.0%}、{asked_share[3]:.0%}，认成给定的有 "
-    f"{given_share[1]:.0%}、{given_share[2]:.0%}、{given_share[3]:.0%}，其余两不像。粗尺度只定位置和轻重；笔画大半在最后 16 个 token 里，"
-    "类别还来得及把它扳过来。",
+    f"{given_share[1]:.0%}、{given_share[2]:.0%}、{given_share[3]:.0%}，其余两不像。最粗的两个尺度大致只定位置和轻重，类别扳得过来；"
+    "笔画大半由后两个尺度的 25 个 token 写成。",
     f"With 1, 2, 3 scales given, {asked_share[1]:.0%}, {asked_share[2]:.0%}, {asked_share[3]:.0%} are taken for the class asked "
-    f"for and {given_share[1]:.0%}, {given_share[2]:.0%}, {given_share[3]:.0%} for the digit given, the rest for neither. Coarse scales "
-    "settle position and weight; most of the stroke is in the last 16 tokens, and the class can still bend it."))
+    f"for and {given_share[1]:.0%}, {given_share[2]:.0%}, {given_share[3]:.0%} for the digit given, the rest for neither. The two "
+    "coarsest scales settle little but position and weight, and the class can still bend that; most of the stroke is written by the "
+    "25 tokens of the last two."))
 assert (given_share[4] > 0.6 and asked_share[4] < 0.2) or record.step < 600  # 早停除外 unless stopped early
 
 # %% [markdown]
@@ -488,13 +489,14 @@ assert (given_share[4] > 0.6 and asked_share[4] < 0.2) or record.step < 600  # �
 #
 # <div lang="zh">
 #
-# *4 分钟。* 从没教过它**认**数字。但它知道每个类别会怎么写：一个真数字，挨个问“如果是 0、1、…、9，你写出它的可能有多大？”，取最大的。模型给这一串 token 的概率，叫**似然**。
+# *4 分钟。* 从没教过它**认**数字。但它知道每个类别会怎么写：一个真数字，挨个类别问“如果是 0、1、…、9，你写出它的可能有多大？”，取最大的。模型给这一串 token 的概率，叫**似然**。
 #
 # </div>
 # <div lang="en">
 #
-# *4 minutes.* It was never taught to **recognise** digits. But it knows how each class is written: of a real digit, ask in turn “were
-# it a 0, 1, …, 9, how likely would you be to write this?”, and take the largest. The probability that a model gives to tokens is their **likelihood**.
+# *4 minutes.* It was never taught to **recognise** digits. But it knows how each class is written: show it a real digit, ask for each
+# class in turn “were it a 0, 1, …, 9, how likely would you be to write this?”, and take the likeliest. The probability that a model
+# gives to tokens is their **likelihood**.
 #
 # </div>
 
@@ -518,9 +520,9 @@ classroom.say(f"认对：似然 {percent:.1f} %，最近邻 {neighbour:.1f} %，
 wrong = (~right).nonzero().flatten()[:4]
 shown = torch.cat([right.nonzero().flatten()[:2], wrong])
 figure = lesson.draw_guesses(held_out[shown], truth[shown], scores[shown])
-classroom.show(figure, "六个留出的数字，下面是模型对 0 到 9 的相信程度，真类别画斜线。前两个认对了，一根柱子独高；后几个认错了，字迹本身就含糊。",
-               "Six held-out digits, and below each how much the model believes in 0 to 9, the true class hatched. Two are right, "
-               "with one tall bar; the others are wrong, in ambiguous hands.")
+classroom.show(figure, "六个留出的数字，下面是模型对 0 到 9 的相信程度，真类别是橙色，标着三角。前两个认对了，一根柱子独高；后几个认错了，字迹本身就含糊。",
+               "Six held-out digits, and below each how much the model believes in 0 to 9, the true class orange with a triangle. "
+               "Two are right, with one tall bar; the others are wrong, in ambiguous hands.")
 guess_name.reveal(round(percent, 1), because=(
     f"一个只学写的模型认对 {percent:.0f} %，专门比图的最近邻 {neighbour:.0f} %。会写，就多少会认：贝叶斯公式把 p(图 | 类) 变成 p(类 | 图)。",
     f"A model that only learnt to write names {percent:.0f} % right; the nearest neighbour, which compares pictures, {neighbour:.0f} %. "
@@ -532,13 +534,13 @@ assert percent > 50 or record.step < 600
 #
 # <div lang="zh">
 #
-# *2 分钟。* 背下 1500 张训练图，也能“生成”。所以每个样本旁边放上**最近的训练图**；距离要和留出的真数字比：它们肯定不是背的。
+# *2 分钟。* 背下 1500 张训练图，也能“生成”。所以每个样本下面放上**最近的训练图**，标出距离；这距离要和留出的真数字的比：它们肯定不是背的。
 #
 # </div>
 # <div lang="en">
 #
-# *2 minutes.* Learning 1500 pictures by heart would “generate” too. So beside each sample stands **the nearest training
-# picture**; compare its distance with that of held-out real digits, which nobody has learnt by heart.
+# *2 minutes.* A model that had learnt its 1500 pictures by heart would “generate” too. So below each sample stands **the nearest
+# training picture** with its distance; compare its distance with that of held-out real digits, which nobody has learnt by heart.
 #
 # </div>
 
@@ -616,7 +618,7 @@ assert losses["mask"] < losses["nothing"] and writing["mask"] > writing["nothing
 # - 下一尺度预测省的是先后：256 次变成 5 次，token 和对数反而更多。
 # - 掩码一行：看得见自己的尺度和更粗的；去掉它，训练损失最低，写的时候损失却最高。
 # - 训练一步是交叉熵，写是同一个网络跑 4 遍；缓存只省时间，不改结果。
-# - 引导用多样换把握；粗尺度定位置和轻重；会写也就会认一点。
+# - 引导用多样换把握；最粗的尺度只定位置和轻重；会写也就会认一点。
 # - 新不新要量：离训练图多远，和留出的真数字比。
 #
 # </div>
@@ -625,7 +627,7 @@ assert losses["mask"] < losses["nothing"] and writing["mask"] > writing["nothing
 # - Next-scale prediction saves waiting: 256 passes become 5, with more tokens and pairs rather than fewer.
 # - The mask is one line: see your own scale and the coarser ones. Without it the loss of training is lowest, that of writing highest.
 # - A training step is cross-entropy; writing is the same network 4 times over; a cache saves time and changes nothing.
-# - Guidance trades variety for certainty; coarse scales settle position and weight; who can write can read a little.
+# - Guidance trades variety for certainty; the coarsest scales settle position and weight alone; who can write can read a little.
 # - Whether it is new must be measured: how far from the training pictures, compared with held-out real ones.
 #
 # </div>
@@ -719,13 +721,15 @@ lesson.exercises.mask.check(solution, quiet=True)
 # %% [markdown]
 # <div lang="zh">
 #
-# **练习二 ●●○ · 5 分钟。** 写引导的斜坡。`with_class`、`without` 是 logits，`scale` 从 0 数起，`num_scales` 至少 2；返回引导之后的 logits。
+# **练习二 ●●○ · 5 分钟。** 现在只有**概率**，没有 logits。`with_class`、`without` 是 (L, K)，每行加起来是 1；`with_class` 里可以有 0，`without` 里没有。`scale` 从 0 数起，`num_scales` 至少 2；返回引导之后的概率，每行加起来也是 1，斜坡和上面一样。先想一想：logits 的加减，换到概率上是什么？
 #
 # </div>
 # <div lang="en">
 #
-# **Exercise 2 ●●○ · 5 minutes.** Write the guidance ramp. `with_class` and `without` are logits, `scale` counts from 0,
-# `num_scales` is at least 2; return the guided logits.
+# **Exercise 2 ●●○ · 5 minutes.** Now there are only **probabilities**, no logits. `with_class` and `without` are (L, K), each row
+# adding up to 1; `with_class` may hold zeros, `without` does not. `scale` counts from 0, `num_scales` is at least 2; return the
+# guided probabilities, each row again adding up to 1, with the ramp above. Think first: what do sums and differences of logits
+# become among probabilities?
 #
 # </div>
 
@@ -740,7 +744,8 @@ lesson.exercises.guidance.check(my_guide)
 # %% jupyter={"source_hidden": true}
 def solution(with_class, without, guidance, scale, num_scales):
     t = guidance * scale / (num_scales - 1)
-    return (1 + t) * with_class - t * without
+    weights = with_class * (with_class / without) ** t  # 贝叶斯 Bayes: with_class / without ∝ p(类别 class | token)
+    return weights / weights.sum(dim=-1, keepdim=True)
 
 
 lesson.exercises.guidance.check(solution, quiet=True)

@@ -36,6 +36,8 @@
 # </div>
 
 # %%
+import math
+
 import torch
 
 from vqlab import classroom, held_out_photo, nearest_code, photos, pick_device, psnr, small_photo
@@ -154,14 +156,16 @@ for rows, peak in peaks.items():
     classroom.say(f"{rows:5} 行一块：{said[0]}，时间 × {said[1]}", f"{rows:5} rows a chunk: {said[0]}, time × {said[1]}")
 classroom.say(f"{len(z)} 个索引里相同的：{same}", f"of {len(z)} indices the same: {same}")
 assert same == len(z) and peaks[len(z)] > 8 * peaks[1024]
-faster = seconds[len(z)] > 1.1 * seconds[1024]
+faster, smaller = seconds[len(z)] > 1.1 * seconds[1024], seconds[64] < 0.9 * seconds[1024]
 guess_chunks.reveal(2 if faster else 1, because=(
-    "64 MiB 的表要写进内存再读回来；4 MiB 的一块留在缓存里，算完就用。块太小也不好：每块都有固定的开销。" if faster else
-    "这台机器上没有差别；缓存小的机器上，整张表要写进内存再读回来，会更慢。",
-    "A table of 64 MiB is written to memory and read back; a chunk of 4 MiB stays in the cache. Chunks too small do not pay "
-    "either: each has a fixed cost." if faster else
-    "No difference on this machine; where caches are smaller, the whole table is written to memory and read back, which is "
-    "slower."))
+    ("64 MiB 的表要写进内存再读回来；4 MiB 的一块留在缓存里，算完就用。" if faster else
+     "每块 1024 行，这台机器上没有差别；缓存小的机器上，整张表要写进内存再读回来，会更慢。") +
+    ("64 行一块还要快些：256 KiB 放得进更近的缓存。" if smaller else "块太小也不好：每块都有固定的开销。"),
+    ("A table of 64 MiB is written to memory and read back; a chunk of 4 MiB stays in the cache." if faster else
+     "With 1024 rows a chunk there is no difference on this machine; where caches are smaller, the whole table is written to memory "
+     "and read back, which is slower.") +
+    (" 64 rows a chunk are faster still: 256 KiB fit a nearer cache." if smaller else
+     " Chunks too small do not pay either: each has a fixed cost.")))
 
 # %% [markdown]
 # <div lang="zh">
@@ -177,7 +181,7 @@ guess_chunks.reveal(2 if faster else 1, because=(
 # </div>
 
 # %% [markdown]
-# ## 3. 找最小比相乘还贵 · Finding the least costs more than multiplying
+# ## 3. 相乘，还是找最小 · Multiplying, or finding the least
 #
 # <div lang="zh">
 #
@@ -224,15 +228,24 @@ assert argmin > 2 * amin
 #
 # 换几个 K 和 D 再测：D 越大，乘积占得越多；可 argmin 从来不便宜，amin 总是便宜。
 #
-# **两层。** 慢的是“在哪里”，快的是“多小”。那就把一行 K 个分数看成 G 组：先用 amin 求每组的最小值（快），在 G 个最小值里找赢家的组（少），只打开这一组找位置（少）。
-#
 # </div>
 # <div lang="en">
 #
 # Measure again with other K and D: the larger D, the more the product weighs; but argmin is never cheap, and amin always is.
 #
-# **Two levels.** Slow is “where”, fast is “how small”. So see a row of K scores as G groups: amin gives each group's minimum
-# (fast), find the winner's group among G minima (few), open that group alone for the position (few).
+# </div>
+#
+# ### 两层 · Two levels
+#
+# <div lang="zh">
+#
+# 慢的是“在哪里”，快的是“多小”。那就把一行 K 个分数看成 G 组：先用 amin 求每组的最小值（快），在 G 个最小值里找赢家的组（少），只打开这一组找位置（少）。
+#
+# </div>
+# <div lang="en">
+#
+# “Where” is slow, “how small” is fast. So see a row of K scores as G groups: amin gives each group's minimum (fast), find the winner's
+# group among the G minima (few), open that group alone for the position (few).
 #
 # </div>
 
@@ -261,7 +274,7 @@ lesson.GroupedRow(cat_vectors[:8], codes[:1024])
 # </div>
 
 # %%
-def two_levels(scores, groups=32):
+def two_levels(scores, groups):
     n, K = scores.shape
     grid = scores.view(n, groups, K // groups)
     minima = grid.amin(dim=2)  # (n, G)，快 fast
@@ -274,27 +287,29 @@ def two_levels(scores, groups=32):
 guess_groups.hold()
 for groups in (2, 32, 512):
     print(f"G = {groups:3}: {groups} + {1024 // groups} = {groups + 1024 // groups}")
-found = chunked(z, codebook, 1024, two_levels)
+found = chunked(z, codebook, 1024, lambda scores: two_levels(scores, 32))
 same = int((found == nearest_code(z, codebook)).sum())
 classroom.say(f"{len(z)} 个索引里与 nearest_code 相同的：{same}", f"of {len(z)} indices the same as nearest_code's: {same}")
 guess_groups.reveal(1, because=(
     "G 个最小值，加上打开的一组 K/G 个：G + K/G 在 G = √K = 32 时最小，64 个，不是 1024 个。",
     "G minima and the K/G scores of the opened group: G + K/G is least at G = √K = 32, which gives 64 instead of 1024."))
 
-# %% tags=["nbval-ignore-output"]
-with_levels = lesson.StepTimes(steps | {"两层 two levels": two_levels})
+# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+guess_groups.hold()
+with_levels = lesson.StepTimes(steps | {
+    "两层 two levels": lambda scores: two_levels(scores, math.isqrt(scores.shape[1]))})
 with_levels
 
 # %% [markdown]
 # <div lang="zh">
 #
-# **要点：** 归约的代价取决于你问什么。问“多小”，一遍快扫；问“在哪里”，只在 G + K/G 个数里找，G ≈ √K。`nearest_code` 就是这样搜的（它的组是隔着取的，道理一样），再加两样：先居中；舍入的界之内有**第二个候选**的行，另用 float64 裁定。所以它快，而且和 float64 逐一相减的答案相同。
+# **要点：** 归约的代价取决于你问什么。问“多小”，一遍快扫；问“在哪里”，只在 G + K/G 个数里找，G ≈ √K。`nearest_code` 就是这样搜的（它的组是隔着取的，见练习二），再加两样：先居中；舍入的界之内有**第二个候选**的行，另用 float64 裁定。所以它快，而且和 float64 逐一相减的答案相同。
 #
 # </div>
 # <div lang="en">
 #
 # **Takeaway:** what a reduction costs depends on what you ask. “How small” is one fast pass; “where” is sought among G + K/G numbers
-# only, G ≈ √K. So does `nearest_code` (its groups are taken at regular distances; the reason is the same), and adds two things: it
+# only, G ≈ √K. `nearest_code` searches like this (its groups are taken at regular distances, see exercise 2) and adds two things: it
 # centres first, and rows with a **second candidate** within the rounding bound are settled in float64. Hence it is fast, and its
 # answers are those of plain differences in float64.
 #
@@ -319,7 +334,7 @@ with_levels
 # %% jupyter={"source_hidden": true}
 guess_half = classroom.Predict(
     question=("码字从 512 个加到 262144 个，bf16 选错的比例会怎样？", "From 512 codes to 262144: what happens to bf16's share of wrong winners?"),
-    options=[("变小：码字更近，错了也差不多", "it falls: codes are nearer"), ("不变：位数没变", "it stays: the digits are the same"),
+    options=[("变小：码字更近，舍入误差也更小", "it falls: nearer codes, smaller rounding errors"), ("不变：位数没变", "it stays: the digits are the same"),
              ("升到几倍", "it grows several times")])
 guess_half
 
@@ -350,6 +365,8 @@ assert 0.02 < bf16[0] < 0.1 and bf16[3] > 4 * bf16[0] and wrong["fp16"][3] < bf1
 assert all(wrong[f"{name}, 居中 centred"][3] < wrong[name][3] for name in ("fp16", "bf16"))
 
 # %% [markdown]
+# ### 计数器 · Counters
+#
 # <div lang="zh">
 #
 # 码本的**统计**更怕半精度。滑动平均要数“多少个向量选了这个码字”。半精度的计数器会停下来：
@@ -384,7 +401,7 @@ for dtype, full in ((torch.float16, 2048), (torch.bfloat16, 256), (torch.float32
 #
 # <div lang="zh">
 #
-# *2 分钟。* 同样的步骤，换一个设备（环境变量 `VQLAB_DEVICE`）。GPU 的内存更贵：一百万个向量、16384 个码字的分数表，一张大卡几乎只够放它自己。
+# *2 分钟。* 同样的步骤，换一个设备（环境变量 `VQLAB_DEVICE`）。GPU 的内存更贵：一百万个向量、16384 个码字，单是分数表就几乎占满一张大显卡。
 #
 # </div>
 # <div lang="en">
@@ -510,8 +527,8 @@ classroom.PictureExplorer(
 # <div lang="en">
 #
 # *6 minutes.* Chunks keep memory in check; what is left is time. Comparing all, twice the K takes twice as long. Need **all** be
-# compared? Sort the codes into some hundred cells (k-means), a list a cell, called **inverted lists**; a vector searches only the
-# few nearest cells (nprobe). So FAISS searches a billion vectors, and the price is that it is **approximate**.
+# compared? Sort the codes into a few hundred cells (k-means), a list a cell, called **inverted lists**; a vector searches only the
+# few nearest cells (nprobe). That is how FAISS searches a billion vectors, and the price is that it is **approximate**.
 #
 # Drag the query and see when the nearest code is missed:
 #
@@ -558,9 +575,9 @@ for label, (vectors, many) in data.items():
         order = torch.cdist(vectors, centres).argsort(dim=1)
         compared = [lengths[order[:, :nprobe]].sum(dim=1).double().mean().item() / len(many) for nprobe in probes]
 figure = lesson.draw_recall(compared, recalls, probes)
-classroom.show(figure.figure, "两条上升的线：照片小块只搜 1 格就找对约 80 %，8 格接近 100 %；高斯噪声 1 格只有约 40 %，8 格约 90 %。点下写着比较了百分之几的码字。",
+classroom.show(figure.figure, "两条上升的线：照片小块只搜 1 格就找对约 80 %，8 格接近 100 %；高斯噪声 1 格只有约 40 %，8 格约 90 %。点旁写着比较了百分之几的码字。",
                "Two rising lines: for patches 1 cell finds about 80 %, 8 cells nearly all; for Gaussian noise 1 cell about 40 %, 8 "
-               "about 90 %. Below the points: the share of codes compared.")
+               "about 90 %. Beside the points: the share of codes compared.")
 real, gaussian = recalls.values()
 guess_recall.reveal(round(100 * real[0]), because=(
     f"搜 8 格找对 {real[3]:.1%}，只比较了 {compared[3]:.1%} 的码字。靠的是数据自己成团：对照组高斯噪声没有团，同样 1 格只找对 {gaussian[0]:.0%}。",
@@ -573,7 +590,7 @@ guess_slope = classroom.Predict(
     question=("码字从 4096 个到 262144 个，多 64 倍。全部比较的时间多几倍？倒排表呢（格数 ≈ √K，搜 8 格）？",
               "From 4096 codes to 262144, 64 times as many. How many times longer does comparing all take, and how many with inverted "
               "lists (about √K cells, 8 searched)?"),
-    options=[("都约 64 倍", "both about 64"), ("64 倍或更多；8 倍上下", "64 or more; around 8"), ("都约 8 倍", "both about 8")])
+    options=[("都约 64 倍", "both about 64"), ("约 64 倍；8 倍上下", "about 64; around 8"), ("都约 8 倍", "both about 8")])
 guess_slope
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
@@ -595,8 +612,8 @@ for K in sizes:
 shortest = min(time for curve in curves.values() for time in curve.values())
 curves = {name: {K: time / shortest for K, time in curve.items()} for name, curve in curves.items()}
 figure = lesson.draw_costs(curves).figure
-classroom.show(figure, "双对数图：全部比较的两条线陡，斜率约 1 或更大；倒排表的线平得多，在小码本时反而更慢，大码本时快许多倍。",
-               "A log–log plot: the two that compare all are steep, slope 1 or more; inverted lists are much flatter, slower for "
+classroom.show(figure, "双对数图：全部比较的两条线陡，斜率约 1；倒排表的线平得多，在小码本时反而更慢，大码本时快许多倍。",
+               "A log–log plot: the two that compare all are steep, slope about 1; inverted lists are much flatter, slower for "
                "small codebooks, many times faster for large ones.")
 exact, lists_slope = (lesson.slope(curves[name], 4096, 262144) for name in (names[0], names[2]))
 for name, zh, en in zip(names, ("一层，分块", "nearest_code", "倒排表，8 格"), ("one level, in chunks", "nearest_code", "lists, 8 cells"),
@@ -605,8 +622,8 @@ for name, zh, en in zip(names, ("一层，分块", "nearest_code", "倒排表，
     classroom.say(f"{zh}：斜率 {slope:.2f}，× {ratio:.0f}", f"{en}: slope {slope:.2f}, × {ratio:.0f}")
 guess_slope.reveal(1, because=(
     "全部比较，时间 ∝ K，斜率约 1；码本大到装不进缓存，还要再慢一些。倒排表比较 √K 个格心和 8 · K/√K 个码字，时间 ∝ √K，斜率约 0.5；表要预先建好，码本一变就要重建。",
-    "Comparing all, time ∝ K, slope about 1, and more where the codebook leaves the cache. Lists compare √K centres and 8 · K/√K codes: time ∝ √K, slope about 0.5; they must be "
-    "built beforehand, and again whenever the codebook changes."))
+    "Comparing all, time ∝ K, slope about 1, and more where the codebook leaves the cache. Lists compare √K centres and "
+    "8 · K/√K codes: time ∝ √K, slope about 0.5; they must be built beforehand, and again whenever the codebook changes."))
 assert 0.5 < exact < 2 and lists_slope < exact
 
 # %% [markdown]
@@ -648,11 +665,11 @@ assert 0.5 < exact < 2 and lists_slope < exact
 # </div>
 # <div lang="en">
 #
-# - What gives out first is the N × K in between; in chunks memory has a ceiling and no index changes.
+# - What gives out first is the table of N × K in between; in chunks memory has a ceiling and no index changes.
 # - On a CPU argmin, which asks “where”, costs as much as the product; two levels seek the position among G + K/G numbers.
 # - Half precision's wrong winners grow with K; search and statistics stay in float32.
 # - Processes must share counts and sums; apart, one token comes to mean two things, and nobody reports an error.
-# - Exact search has slope 1; inverted lists about 0.5, but they miss some, how many depends on whether the data cluster.
+# - Exact search has slope 1, inverted lists about 0.5; but they miss some, and how many depends on whether the data cluster.
 #
 # </div>
 #
@@ -738,13 +755,15 @@ lesson.exercises.chunked.check(solution, quiet=True)
 # %% [markdown]
 # <div lang="zh">
 #
-# **练习二 ●●○ · 8 分钟。** 写两层：`scores` 是 (N, K)，`groups` 是组数（整除 K），相邻的 K // groups 个码字一组。返回两样：每行赢家所在的组 (N,)，和赢家的索引 (N,)。
+# **练习二 ●●○ · 8 分钟。** 上面的组是相邻的码字，K 要整除。`nearest_code` 的组是隔着取的：第 k 个码字在第 `k % groups` 组，K 是多少都行。照这样写两层：`scores` 是 (N, K)；返回每行赢家所在的组 (N,)，和赢家的索引 (N,)。检查时会数：每行只许在 G + ⌈K/G⌉ 个数里找位置。
 #
 # </div>
 # <div lang="en">
 #
-# **Exercise 2 ●●○ · 8 minutes.** Write the two levels: `scores` is (N, K), `groups` divides K, and K // groups neighbouring codes are a
-# group. Return two things: the group of each row's winner, (N,), and the winner's index, (N,).
+# **Exercise 2 ●●○ · 8 minutes.** The groups above were neighbours and had to divide K. Those of `nearest_code` are taken at regular
+# distances: code k belongs to group `k % groups`, whatever K. Write the two levels for them: `scores` is (N, K); return the group of
+# each row's winner, (N,), and the winner's index, (N,). The check counts: of each row the position may be sought among G + ⌈K/G⌉
+# numbers only.
 #
 # </div>
 
@@ -758,9 +777,11 @@ lesson.exercises.two_levels.check(my_two_levels)
 
 # %% jupyter={"source_hidden": true}
 def solution(scores, groups):
-    grid = scores.view(len(scores), groups, -1)
-    group = grid.amin(dim=2).argmin(dim=1)
-    return group, group * grid.shape[2] + grid[torch.arange(len(grid)), group].argmin(dim=1)
+    n, K = scores.shape
+    filled = torch.nn.functional.pad(scores, (0, -K % groups), value=torch.inf)  # 补满，inf 不会赢 inf never wins
+    grid = filled.view(n, -1, groups)  # 一列一组 a column is a group
+    group = grid.amin(dim=1).argmin(dim=1)
+    return group, grid[torch.arange(n), :, group].argmin(dim=1) * groups + group
 
 
 lesson.exercises.two_levels.check(solution, quiet=True)

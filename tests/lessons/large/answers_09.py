@@ -91,58 +91,90 @@ CHUNKED_WRONG = [
 ]
 
 
-def levels(scores, groups, view=lambda s, groups: s.reshape(len(s), groups, -1), reduce=lambda g: g.amin(2),
-           best=lambda m: m.argmin(1), opened=lambda grid, group: grid[torch.arange(len(grid)), group],
-           start=lambda group, size: group * size):
+def padded(scores, groups, fill=torch.inf):
+    return pad(scores, (0, -scores.shape[1] % groups), value=fill)
+
+
+def levels(scores, groups, view=lambda s, groups: padded(s, groups).reshape(len(s), -1, groups),
+           reduce=lambda g: g.amin(1), best=lambda m: m.argmin(1),
+           opened=lambda grid, group: grid[torch.arange(len(grid)), :, group],
+           index=lambda group, j, groups, size: j * groups + group):
     grid = view(scores, groups)
     group = best(reduce(grid))
-    return group, start(group, grid.shape[2]) + opened(grid, group).argmin(1)
+    return group, index(group, opened(grid, group).argmin(1), groups, grid.shape[1])
+
+
+def as_in_the_lesson(scores, groups):
+    n, K = scores.shape
+    grid = scores.view(n, groups, K // groups)
+    group = grid.amin(dim=2).argmin(dim=1)
+    return group, group * (K // groups) + grid[torch.arange(n), group].argmin(dim=1)
+
+
+def neighbours(scores, groups):
+    size = -(-scores.shape[1] // groups)
+    grid = pad(scores, (0, size * groups - scores.shape[1]), value=torch.inf).view(len(scores), groups, size)
+    group = grid.amin(2).argmin(1)
+    return group, group * size + grid[torch.arange(len(grid)), group].argmin(1)
 
 
 def from_the_index(scores, groups):
     index = scores.argmin(1)
-    return index // (scores.shape[1] // groups), index
+    return index % groups, index
 
 
-def by_unfold(scores, groups):
-    size = scores.shape[1] // groups
-    return levels(scores, groups, view=lambda s, groups: s.unfold(1, size, size))
+def by_slices(scores, groups):
+    group = torch.stack([scores[:, g::groups].amin(1) for g in range(groups)], 1).argmin(1)
+    inside = torch.stack([row[g::groups].argmin() for row, g in zip(scores, group.tolist(), strict=True)])
+    return group, inside * groups + group
+
+
+def by_columns(scores, groups):
+    """The transposed grid: groups are rows of it."""
+    grid = padded(scores, groups).view(len(scores), -1, groups).mT
+    group = grid.amin(2).argmin(1)
+    return group, grid[torch.arange(len(grid)), group].argmin(1) * groups + group
 
 
 def by_gather(scores, groups):
     return levels(scores, groups, opened=lambda grid, group: grid.gather(
-        1, group[:, None, None].expand(-1, 1, grid.shape[2])).squeeze(1))
+        2, group[:, None, None].expand(-1, grid.shape[1], 1)).squeeze(2))
 
 
 def by_rows(scores, groups):
     found = []
-    for row in scores:
-        parts = row.chunk(groups)
-        group = min(range(groups), key=lambda g: parts[g].min())
-        found.append((group, group * len(parts[0]) + int(parts[group].argmin())))
+    for row in scores.tolist():
+        group = min(range(groups), key=lambda g: min(row[g::groups]))
+        part = row[group::groups]
+        found.append((group, group + groups * part.index(min(part))))
     return tuple(torch.tensor(found).T)
 
 
 LEVELS_RIGHT = [
-    levels, from_the_index, by_unfold, by_gather, by_rows, lambda s, groups: list(levels(s, groups)),
-    lambda s, groups: levels(s, groups, reduce=lambda g: g.min(dim=2).values),
+    levels, by_slices, by_columns, by_gather, by_rows, lambda s, groups: list(levels(s, groups)),
+    lambda s, groups: levels(s, groups, reduce=lambda g: -(-g).amax(1)),
+    lambda s, groups: levels(s, groups, view=lambda s, groups: padded(s, groups, 1e9).unflatten(1, (-1, groups))),
     lambda s, groups: levels(s.double(), groups), lambda s, groups: tuple(x.numpy() for x in levels(s, groups)),
 ]
 LEVELS_WRONG = [
-    lambda s, groups: levels(s, groups, start=lambda group, size: 0),
-    lambda s, groups: levels(s, groups, start=lambda group, size: group * groups),
-    lambda s, groups: levels(s, groups, start=lambda group, size: group + size),
-    lambda s, groups: levels(s, groups, start=lambda group, size: (group + 1) * size),
-    lambda s, groups: levels(s, groups, view=lambda s, groups: s.view(len(s), -1, groups).transpose(1, 2)),
+    as_in_the_lesson, neighbours, from_the_index, lambda s, groups: (s.min(1).indices % groups, s.min(1).indices),
+    lambda s, groups: (s.topk(1, largest=False).indices[:, 0] % groups, s.sort(1).indices[:, 0]),
     lambda s, groups: levels(s, groups, view=lambda s, groups: s.view(len(s), -1, groups)),
-    lambda s, groups: levels(s, groups, reduce=lambda g: g.mean(2)),
-    lambda s, groups: levels(s, groups, reduce=lambda g: g.sum(2)),
-    lambda s, groups: levels(s, groups, reduce=lambda g: g.amax(2)),
-    lambda s, groups: levels(s, groups, reduce=lambda g: g[..., 0]),
+    lambda s, groups: levels(s, groups, view=lambda s, groups: s.view(len(s), groups, -1)),
+    lambda s, groups: levels(s[:, :s.shape[1] // groups * groups], groups),
+    lambda s, groups: levels(s, groups, view=lambda s, groups: padded(s, groups, 0).view(len(s), -1, groups)),
+    lambda s, groups: levels(s, groups, index=lambda group, j, groups, size: j),
+    lambda s, groups: levels(s, groups, index=lambda group, j, groups, size: group * size + j),
+    lambda s, groups: levels(s, groups, index=lambda group, j, groups, size: j * size + group),
+    lambda s, groups: levels(s, groups, index=lambda group, j, groups, size: group * groups + j),
+    lambda s, groups: levels(s, groups, index=lambda group, j, groups, size: j + group),
+    lambda s, groups: levels(s, groups, reduce=lambda g: g.mean(1)),
+    lambda s, groups: levels(s, groups, reduce=lambda g: g.sum(1)),
+    lambda s, groups: levels(s, groups, reduce=lambda g: g.amax(1)),
+    lambda s, groups: levels(s, groups, reduce=lambda g: g[:, 0]),
     lambda s, groups: levels(s, groups, best=lambda m: m.argmax(1)),
     lambda s, groups: levels(s, groups, best=lambda m: m.argmin(0)),
-    lambda s, groups: levels(s, groups, opened=lambda grid, group: grid[:, group[0]]),
-    lambda s, groups: levels(s, groups, opened=lambda grid, group: grid[:, group]),
+    lambda s, groups: levels(s, groups, opened=lambda grid, group: grid[:, :, group[0]]),
     lambda s, groups: levels(s, groups)[::-1], lambda s, groups: levels(s, groups)[1],
     lambda s, groups: levels(s, groups)[0], lambda s, groups: (levels(s, groups)[0], s.amin(1)),
     lambda s, groups: (levels(s, groups)[0][:, None], levels(s, groups)[1][:, None]),

@@ -212,13 +212,20 @@ def test_the_chunk_exercise_sees_the_whole_matrix_however_it_is_made():
     assert "N × K" in exercises.chunked.judge(secretly).hint[1]
 
 
+def test_the_two_level_exercise_sees_a_search_in_one_level_however_it_is_made():
+    for one_level in (lambda s, groups: (s.argmin(1) % groups, s.argmin(1)),
+                      lambda s, groups: (s.min(1).indices % groups, s.sort(1).indices[:, 0])):
+        verdict = exercises.two_levels.judge(one_level)
+        assert verdict.state == "wrong" and "one level" in verdict.hint[1]
+
+
 def test_right_answers_of_other_spellings_pass():
     def by_loop(scores, groups):
         rows = []
         for row in scores:
-            parts = row.chunk(groups)
-            group = min(range(groups), key=lambda g: parts[g].min())
-            rows.append((group, int(row.argmin())))
+            parts = [row[group::groups] for group in range(groups)]
+            group = min(range(groups), key=lambda g: parts[g].amin())
+            rows.append((group, group + groups * int(parts[group].argmin())))
         return tuple(torch.tensor(each) for each in zip(*rows, strict=True))
 
     def by_nan(counts, sums, codebook):

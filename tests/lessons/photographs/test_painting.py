@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from vqlab import SimpleVQVAE, to_uint8
+from vqlab import EMAVectorQuantizer, SimpleVQVAE, TokenContext, to_uint8
+from vqlab.codec import pack
 from vqlab.lessons.photographs import TokenPainter
 from vqlab.lessons.photographs.painter import sheet
 from vqlab.lessons.photographs.painting import UNDO, Painting
@@ -230,6 +231,26 @@ def test_nothing_changed_sends_no_pixels(model, picture):
 def test_the_page_cannot_ask_for_anything_else(model, picture, act, says):
     with pytest.raises(ValueError, match=says):
         TokenPainter(model, picture).act(*(act if act[0] != "__init__" else (*act, 0, 0, 1)))
+
+
+def test_painting_adds_to_the_file_and_its_size_is_not_told(picture):
+    torch.manual_seed(0)
+    model = SimpleVQVAE(16, 4, quantizer=EMAVectorQuantizer(16, 4), context=TokenContext(16)).eval()
+    model.quantize.embedding.weight.data.normal_()
+    widget = TokenPainter(model, picture)
+    assert widget.answer["more"] is None and "bytes" not in widget.answer
+    ask(widget, ["weigh"])
+    assert widget.answer["more"] == widget.more == 0
+    ask(widget, ["stroke"], *(["code", row, 3, 1, 5 * row % 16] for row in range(12)))
+    assert widget.answer["more"] is None
+    ask(widget, ["weigh"])
+    first, now = (len(pack(model, tokens)) for tokens in (widget.painting.start, widget.painting.tokens))
+    assert widget.painting.changed > 0 and widget.answer["more"] == now - first != 0
+    widget.load(picture.flip(-1))
+    ask(widget, ["stroke"], ["code", 0, 0, 4, 7])
+    ask(widget, ["weigh"])
+    first, now = (len(pack(model, tokens)) for tokens in (widget.painting.start, widget.painting.tokens))
+    assert widget.answer["more"] == now - first
 
 
 def test_another_picture_is_painted_on(model, picture):

@@ -3,6 +3,8 @@
 import numpy as np
 import torch
 
+from vqlab.var import guide
+
 INF = float("inf")
 
 
@@ -76,27 +78,49 @@ def ramp(strength, k, scales):
     return strength * k / (scales - 1)
 
 
-def guided(t=ramp, mix=lambda a, b, t: (1 + t) * a - t * b):
+def normal(w):
+    return w / w.sum(-1, keepdim=True)
+
+
+def guided(t=ramp, mix=lambda a, b, t: normal(a ** (1 + t) / b ** t)):
     return lambda a, b, strength, k, scales: mix(a, b, t(strength, k, scales))
 
 
+def token_by_token(a, b, strength, k, scales):
+    t = strength * k / (scales - 1)
+    rows = []
+    for p, q in zip(a.tolist(), b.tolist(), strict=True):
+        weights = [x * (x / y) ** t for x, y in zip(p, q, strict=True)]
+        rows.append([w / sum(weights) for w in weights])
+    return rows
+
+
 GUIDANCE_RIGHT = [
-    guided(), guided(mix=lambda a, b, t: a + t * (a - b)), guided(mix=lambda a, b, t: torch.lerp(b, a, 1 + t)),
+    guided(), guided(mix=lambda a, b, t: normal(a * (a / b) ** t)), token_by_token,
+    guided(mix=lambda a, b, t: ((1 + t) * a.log() - t * b.log()).softmax(-1)),
+    guided(mix=lambda a, b, t: (a.log() + t * (a / b).log()).softmax(-1)),
     guided(t=lambda s, k, n: torch.linspace(0, s, n)[k]), guided(t=lambda s, k, n: s * (k / (n - 1))),
-    guided(mix=lambda a, b, t: ((1 + t) * a.double() - t * b.double()).numpy()),
-    guided(mix=lambda a, b, t: (1 + t) * a.log_softmax(-1) - t * b.log_softmax(-1)),
-    guided(mix=lambda a, b, t: a.add(a - b, alpha=t)),
+    guided(mix=lambda a, b, t: normal(a.double() ** (1 + t) * b.double() ** -t).numpy()),
+    guided(mix=lambda a, b, t: guide(a.log(), b.log(), t, 1, 2).log_softmax(-1).exp()),
 ]
 GUIDANCE_WRONG = [
     guided(t=lambda s, k, n: s), guided(t=lambda s, k, n: s * k / n), guided(t=lambda s, k, n: s * (k + 1) / n),
     guided(t=lambda s, k, n: s * (n - 1 - k) / (n - 1)), guided(t=lambda s, k, n: s * k),
     guided(t=lambda s, k, n: k / (n - 1)), guided(t=lambda s, k, n: s * (k // (n - 1))),
-    guided(t=lambda s, k, n: s * (k / (n - 1)) ** 2), guided(mix=lambda a, b, t: (1 + t) * b - t * a),
-    guided(mix=lambda a, b, t: b + t * (a - b)), guided(mix=lambda a, b, t: (1 + t) * a + t * b),
-    guided(mix=lambda a, b, t: (1 - t) * a + t * b), guided(mix=lambda a, b, t: (1 + t) * a - b),
-    guided(mix=lambda a, b, t: (1 + t) * a.softmax(-1) - t * b.softmax(-1)), guided(mix=lambda a, b, t: t * (a - b)),
-    guided(mix=lambda a, b, t: a), guided(mix=lambda a, b, t: a - t * b),
-    guided(mix=lambda a, b, t: ((1 + t) * a - t * b).softmax(-1)),
+    guided(t=lambda s, k, n: s * (k / (n - 1)) ** 2), guided(mix=lambda a, b, t: (1 + t) * a - t * b),
+    guided(mix=lambda a, b, t: ((1 + t) * a - t * b).softmax(-1)), guided(mix=lambda a, b, t: a),
+    guided(mix=lambda a, b, t: normal(((1 + t) * a - t * b).relu())),
+    guided(mix=lambda a, b, t: a ** (1 + t) / b ** t),
+    guided(mix=lambda a, b, t: (1 + t) * a.log() - t * b.log()), guided(mix=lambda a, b, t: normal(b * (a / b) ** t)),
+    guided(mix=lambda a, b, t: ((1 + t) * a.log() - t * b.log()).log_softmax(-1)),
+    guided(mix=lambda a, b, t: ((1 + t) * a.log() - t * b.log()).exp().softmax(-1)),
+    guided(mix=lambda a, b, t: ((1 + t) * a.log() + t * b.log()).softmax(-1)),
+    guided(mix=lambda a, b, t: ((1 + t) * a.log() - b.log()).softmax(-1)),
+    guided(mix=lambda a, b, t: normal((a / b) ** t)),
+    guided(mix=lambda a, b, t: normal(b * (b / a.clamp(min=1e-9)) ** t)),
+    guided(mix=lambda a, b, t: normal(a * (a / b) ** t).mT),
+    guided(mix=lambda a, b, t: normal((a * (a / b) ** t).mT).mT),
+    guided(mix=lambda a, b, t: normal((1 + t) * a / (t * b).clamp(min=1e-9))),
 ]
 
 

@@ -71,7 +71,9 @@ def test_the_exercises_are_the_labs_functions(var):
     assert torch.equal(exercises.mask.reference(lengths, len(SCALES)), var.mask)  # a window over all scales
     assert exercises.mask.reference(torch.tensor([1, 2, 1]), 1).int().tolist() == [
         [1, 0, 0, 0], [1, 1, 1, 0], [1, 1, 1, 0], [0, 1, 1, 1]]
-    assert exercises.guidance.reference is guide
+    a, b = torch.randn(2, 5, 9).softmax(dim=-1)
+    torch.testing.assert_close(exercises.guidance.reference(a, b, 2.0, 1, 4),
+                               guide(a.log(), b.log(), 2.0, 1, 4).softmax(dim=-1))
     logits = torch.tensor([[0.5, 0.2, 0.3], [0.1, 0.8, 0.1]]).log()  # 0.5 + 0.3 first reach 0.6; 0.8 alone does
     assert exercises.top_p.reference(logits, 0.6).isinf().tolist() == [[False, True, False], [True, False, True]]
 

@@ -1,6 +1,7 @@
 """Exercises of lesson 9: a search in chunks, the two levels of a search, what several processes learn together."""
 
 import torch
+from torch.nn.functional import pad
 from torch.utils._python_dispatch import TorchDispatchMode  # PyTorch's documented way to see every operation
 
 from vqlab.classroom.exercise import Exercise, Mistake
@@ -20,6 +21,21 @@ class Largest(TorchDispatchMode):
         if isinstance(result, torch.Tensor):
             self.most = max(self.most, result.numel())
         return result
+
+
+class Sought(TorchDispatchMode):
+    """While it is on: among how many numbers all operations together have looked for a position."""
+
+    positions = ("argmin", "argmax", "min.dim", "max.dim", "sort", "topk", "kthvalue", "nonzero")
+
+    def __init__(self):
+        super().__init__()
+        self.numbers = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        if str(function).removeprefix("aten.").startswith(self.positions):
+            self.numbers += args[0].numel()
+        return function(*args, **(kwargs or {}))
 
 
 def _vectors(generator):
@@ -61,20 +77,47 @@ def _observe_search(function, z, codebook, size):
 
 
 def _scores(generator):
-    """Five times (scores (N, K), groups), where the number of groups is not the number of codes in a group."""
-    for n, groups, size in ((6, 4, 3), (9, 2, 8), (5, 8, 2), (12, 3, 5), (1, 6, 4)):
-        yield torch.randn(n, groups * size, generator=generator).square() + 0.1, groups
+    """Five times (scores (N, K), groups): K a multiple of groups or not, scores of either sign."""
+    for n, groups, k, shift in ((6, 4, 11, 0.1), (9, 2, 16, -4.0), (5, 8, 19, 0.1), (12, 3, 17, -0.5),
+                                (1, 6, 24, 0.1)):
+        yield torch.randn(n, k, generator=generator).square() + shift, groups
 
 
-def _levels(scores, groups, *, view=lambda scores, groups: scores.view(len(scores), groups, -1),
-            reduce=lambda grid: grid.amin(dim=2), best=lambda minima: minima.argmin(dim=1),
-            open_=lambda grid, group: grid[torch.arange(len(grid)), group],
-            place=lambda group, inside, groups, size: group * size + inside):
-    """(group, index) of each row's winner, and the ways to get it wrong."""
-    grid = view(scores, groups)  # (N, G, K/G)
+def _levels(scores, groups, *, filled=lambda scores, rest: pad(scores, (0, rest), value=torch.inf),
+            view=lambda scores, groups: scores.view(len(scores), -1, groups),
+            reduce=lambda grid: grid.amin(dim=1), best=lambda minima: minima.argmin(dim=1),
+            open_=lambda grid, group: grid[torch.arange(len(grid)), :, group],
+            place=lambda group, inside, groups, size: inside * groups + group):
+    """(group, index) of each row's winner, code k in group k % groups, and the ways to get it wrong."""
+    grid = view(filled(scores, -scores.shape[1] % groups), groups)  # (N, K/G, G)
     group = best(reduce(grid))
     inside = open_(grid, group).argmin(dim=1)
-    return group, place(group, inside, groups, grid.shape[2])
+    return group, place(group, inside, groups, grid.shape[1])
+
+
+def _neighbours(scores, groups):
+    """As in the lesson, neighbouring codes a group; but for any number of codes."""
+    size = -(-scores.shape[1] // groups)
+    missing = size * groups - scores.shape[1]
+    return _levels(scores, groups, filled=lambda scores, rest: pad(scores, (0, missing), value=torch.inf),
+                   view=lambda scores, groups: scores.view(len(scores), groups, size).mT,
+                   place=lambda group, inside, groups, size: group * size + inside)
+
+
+def _one_level(scores, groups):
+    index = scores.argmin(dim=1)
+    return index % groups, index
+
+
+def _observe_levels(function, scores, groups):
+    """The result, and whether positions were sought among G minima and one group's scores, no more."""
+    with Sought() as sought:
+        result = function(scores, groups)
+    if result is None or result is ...:
+        return result
+    few = len(scores) * (groups + -(-scores.shape[1] // groups))
+    return {("组和索引", "group and index"): result,
+            ("只在 G + K/G 个数里找位置", "position sought among G + K/G"): sought.numbers <= few}
 
 
 def _ranks(generator):
@@ -148,41 +191,73 @@ chunked = Exercise(
 
 two_levels = Exercise(
     "09.two_levels",
-    title=("两层：先找组，再打开它", "Two levels: find the group, then open it"),
+    title=("两层，组隔着取：先找组，再打开它",
+           "Two levels, groups at regular distances: find the group, then open it"),
     reference=_levels,
     cases=_scores,
+    observe=_observe_levels,
     hints=[
-        ("把一行 K 个数看成 groups 行、K // groups 列：scores.view(len(scores), groups, -1)。",
-         "See a row of K numbers as groups rows of K // groups: scores.view(len(scores), groups, -1)."),
-        ("先 amin(dim=2) 得每组的最小值，再 argmin(dim=1) 得赢家的组。",
-         "amin(dim=2) gives each group's minimum, argmin(dim=1) of those the winner's group."),
-        ("每行打开自己的组：grid[torch.arange(len(grid)), group]；组里的位置加上组的起点才是索引。",
-         "Each row opens its own group: grid[torch.arange(len(grid)), group]; the place inside plus the group's "
-         "start is the index."),
+        ("把 0 到 6 这七个编号三个一行写在纸上：groups = 3 时，哪些编号同组？组是行，还是列？"
+         "缺的那几格填什么，才不会赢？",
+         "Write the numbers 0 to 6 on paper, three a row: with groups = 3, which belong together? Is a group a row "
+         "or a column? What must fill the gaps so that it never wins?"),
+        ("用 torch.nn.functional.pad 补 inf，补到 groups 的倍数（差 -K % groups 个），"
+         "再看成 (N, -1, groups)：组是列，最小值在 dim=1 上求。",
+         "Pad with inf up to a multiple of groups (-K % groups are missing; torch.nn.functional.pad), then see it "
+         "as (N, -1, groups): a group is a column, its minimum lies along dim=1."),
+        ("每行打开自己的那一列：grid[torch.arange(N), :, group]；列里第 j 个是第 j * groups + group 个码字。",
+         "Each row opens its own column, grid[torch.arange(N), :, group]; its number j is code j * groups + group."),
     ],
     mistakes=[
+        Mistake(_one_level,
+                ("结果都对，但位置是在全部 K 个分数里找的（argmin、min(dim=…) 都在找位置），"
+                 "那还是一层：每组的最小值用 amin 求，再只打开一组。",
+                 "The results are right, but the position was sought among all K scores (argmin and min(dim=…) both "
+                 "seek it), which is still one level: get the groups' minima by amin, then open one group alone.")),
+        Mistake(_neighbours,
+                ("这是相邻的码字一组；这里第 k 个码字在第 k % groups 组。",
+                 "These groups are of neighbouring codes; here code k belongs to group k % groups.")),
+        Mistake(lambda s, groups: s.view(len(s), groups, s.shape[1] // groups),
+                ("这是上面的排法：相邻的码字一组，K 要整除。"
+                 "这里第 k 个码字在第 k % groups 组，K 也不一定整除。",
+                 "That is the layout above: neighbouring codes a group, and groups divides K. Here code k belongs to "
+                 "group k % groups, and K may be any number.")),
+        Mistake(lambda s, groups: s.view(len(s), groups, -1),
+                ("K 不一定整除，(N, groups, -1) 就排不成；而且那样一行一组，同组的码字相邻。",
+                 "(N, groups, -1) fits only where groups divides K; and in it a row is a group, of neighbouring "
+                 "codes.")),
+        Mistake(lambda s, groups: s.view(len(s), s.shape[1] // groups, groups),
+                ("排法对，一列一组；只是 K 不一定整除：先补上永远不会赢的数，补到 groups 的倍数。",
+                 "The layout is right, a column a group; but groups need not divide K: first fill up, to a multiple "
+                 "of groups, with numbers that never win.")),
+        Mistake(lambda s, groups: s.view(len(s), -1, groups),
+                ("(N, -1, groups) 是对的，一列一组；只是 K 不一定整除：先用永远不会赢的数把最后一行补满。",
+                 "(N, -1, groups) is right, a column a group; but groups need not divide K: first fill the last row "
+                 "up with numbers that never win.")),
+        Mistake(lambda s, groups: _levels(s[:, :s.shape[1] // groups * groups], groups),
+                ("K 不是 groups 的倍数时，最后几个码字丢了：补满，不要截掉。",
+                 "Where K is no multiple of groups the last codes are lost: fill up instead of cutting off.")),
+        Mistake(lambda s, groups: _levels(s, groups, filled=lambda s, rest: pad(s, (0, rest))),
+                ("补的 0 会赢：补 inf。", "The zeros that you pad with may win: pad with inf.")),
         Mistake(lambda s, groups: _levels(s, groups, place=lambda group, inside, groups, size: inside),
-                ("索引还在组里：加上这一组的起点，group * (K // groups)。",
-                 "The index still counts within the group: add where the group starts, group * (K // groups).")),
+                ("索引还是列里的位置：列里第 j 个是第 j * groups + group 个码字。",
+                 "The index still counts within the group: its number j is code j * groups + group.")),
         Mistake(lambda s, groups: _levels(s, groups,
-                                          place=lambda group, inside, groups, size: group * groups + inside),
-                ("组的起点是 group 乘以每组的大小 K // groups，不是乘以组数。",
-                 "A group starts at group times the size of a group, K // groups, not times the number of groups.")),
-        Mistake(lambda s, groups: _levels(s, groups, view=lambda s, groups: s.view(len(s), -1, groups).mT),
-                ("view 的次序反了：(N, groups, K // groups) 才是相邻的码字一组；现在每组是隔着取的。",
-                 "The view is the other way round: (N, groups, K // groups) groups neighbouring codes; yours are "
-                 "far apart.")),
-        Mistake(lambda s, groups: _levels(s, groups, reduce=lambda grid: grid.mean(dim=2)),
+                                          place=lambda group, inside, groups, size: group * size + inside),
+                ("组找对了，索引却按相邻的码字一组来算：同组的码字每隔 groups 一个。",
+                 "The group is right, but the index is computed as if a group held neighbouring codes: its codes are "
+                 "groups apart.")),
+        Mistake(lambda s, groups: _levels(s, groups, reduce=lambda grid: grid.nanmean(dim=1)),
                 ("用的是组的平均：平均最小的组里不一定有最小的分数，要 amin。",
                  "These are the groups' means: the group of the smallest mean need not hold the smallest score; "
                  "take amin.")),
         Mistake(lambda s, groups: _levels(s, groups, best=lambda minima: minima.argmax(dim=1)),
                 ("选了最小值最大的组：这里也是 argmin。",
                  "That is the group whose minimum is largest: argmin here too.")),
-        Mistake(lambda s, groups: _levels(s, groups, open_=lambda grid, group: grid[:, group[0]]),
-                ("所有的行都打开了第一行的组：每一行打开自己的，grid[torch.arange(N), group]。",
-                 "Every row opens the first row's group: each opens its own, grid[torch.arange(N), group].")),
-        Mistake(lambda s, groups: _levels(s, groups, reduce=lambda grid: grid[:, :, 0]),
+        Mistake(lambda s, groups: _levels(s, groups, open_=lambda grid, group: grid[:, :, group[0]]),
+                ("所有的行都打开了第一行的组：每一行打开自己的，grid[torch.arange(N), :, group]。",
+                 "Every row opens the first row's group: each opens its own, grid[torch.arange(N), :, group].")),
+        Mistake(lambda s, groups: _levels(s, groups, reduce=lambda grid: grid[:, 0]),
                 ("只看了每组的第一个分数：对整组取 amin。",
                  "Only each group's first score was looked at: amin over all of it.")),
         Mistake(lambda s, groups: _levels(s, groups)[::-1],

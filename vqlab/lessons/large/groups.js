@@ -45,7 +45,7 @@ function render({ model, el }) {
       draw();
     }),
     canvas, numbers, element("p", { class: "vq-legend" }, [
-      "点：到每个码字的距离²（只画近的三成）。绿色短横：各组的最小值。朱红虚线：最小值，加上舍入的界。斜线橙底：要打开的组。",
+      "点：到每个码字的距离²（只画近的三成）。绿色短横：各组的最小值。朱红虚线：最小值，和它加上舍入的界。斜线橙底：要打开的组。",
       "Dots: squared distance to each code (the nearest three tenths). Green bars: each group's minimum. Dashed vermilion: the best, and best plus "
       + "bound. Hatched orange: the groups to open."]));
 

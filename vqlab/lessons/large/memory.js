@@ -47,7 +47,7 @@ function render({ model, el }) {
     powerSlider("n", "向量 N", "vectors N", 6, 24),
     powerSlider("k", "码字 K", "codes K", 4, 20),
     powerSlider("d", "维数 D", "dimensions D", 1, 10),
-    radios(["每个数", "a number is"], precisions.map(([name, size]) => [size, name, name]), itemsize, (size) => {
+    radios(["每个数", "each number"], precisions.map(([name, size]) => [size, name, name]), itemsize, (size) => {
       itemsize = size;
       draw();
     }),
@@ -114,8 +114,6 @@ function render({ model, el }) {
       context.textAlign = "right";
       context.fillText(zh, left - 8, y + 0.32 * row);
       context.fillText(en, left - 8, y + 0.72 * row);
-      context.textAlign = "left";
-      context.fillText(bytesSaid(memory[name]), end + 6, y + 0.5 * row);
     });
     machines.forEach(([size, zh, en], i) => {
       context.strokeStyle = theme.text;
@@ -131,6 +129,14 @@ function render({ model, el }) {
       const at = x(size) + [4, 6, 2][i];
       if (zh !== en) context.fillText(zh, at, 8);
       context.fillText(en, at, zh === en ? 15 : 22);
+    });
+    context.textAlign = "left";
+    parts.forEach(([name], i) => { // last, on a ground of their own: the machines' lines would cross them out
+      const [said, at, y] = [bytesSaid(memory[name]), Math.max(left + 2, x(memory[name])) + 6, top + (i + 0.5) * row];
+      context.fillStyle = theme.back;
+      context.fillRect(at - 3, y - 8, context.measureText(said).width + 6, 16);
+      context.fillStyle = theme.text;
+      context.fillText(said, at, y);
     });
   };
   draw();

@@ -108,8 +108,9 @@ function render({ model, el }) {
         element("div", { class: "vq-row", style: "gap:10px;align-items:flex-start" }, ...patches.map(({ framed }) => framed)),
         figure("", ["码本里最近的 8 个码字，和到它们的距离；点一个，看它用在哪里",
           "The 8 nearest codes in the codebook and how far they are; click one to see where it is used"], near))),
-    element("p", { class: "vq-legend" }, ["点照片，或用方向键走（Shift 一次 8 格）。颜色越深，说话越重、变得越多。",
-      "Click the picture, or walk with the arrow keys (with Shift by 8). The stronger the colour, the more a pixel has to say, or changes."]));
+    element("p", { class: "vq-legend" }, ["点照片，或用方向键走（Shift 一次 8 格）。颜色越浓，那个像素对它的影响越大，或被它改得越多。",
+      "Click the picture, or walk with the arrow keys (with Shift by 8). The stronger the colour, the more a pixel bears on the "
+      + "token, or is changed by it."]));
 
   const drawPatches = () => {
     const { row, column, code } = model.get("answer");

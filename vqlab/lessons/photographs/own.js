@@ -22,7 +22,7 @@ function render({ model, el }) {
     for (let part = 0; part < parts; part += 1) {
       model.send({ part }, undefined, [bytes.slice(part * PART, (part + 1) * PART)]);
     }
-    ask({ file: file.name });
+    tell({ file: file.name });
   };
   const input = element("input", { type: "file", accept: "image/png,image/jpeg,image/webp" });
   input.addEventListener("change", () => {
@@ -45,12 +45,21 @@ function render({ model, el }) {
       if (type === "drop") take(event.dataTransfer.files[0]);
     });
   }
-  const choices = radios(["现成的", "Ready"], names.map(([zh, en], i) => [i, zh, en]), -1, (chosen) => ask({ chosen }));
+  const busy = element("p", { role: "status", style: "min-height:1.4em" });
+  const sign = () => { // the search takes a second or two, and nothing else would say so
+    busy.replaceChildren(...(root.hasAttribute("aria-busy")
+      ? [span("正在按 λ 选 token、写文件、再读回来……", "Choosing tokens by λ, writing the file, reading it again …")] : []));
+  };
+  const tell = (content) => {
+    ask(content);
+    sign();
+  };
+  const choices = radios(["现成的", "Ready"], names.map(([zh, en], i) => [i, zh, en]), -1, (chosen) => tell({ chosen }));
   const control = slider({ zh: "λ：一比特抵多少平方距离", en: "λ: squared distance that a bit is worth", min: 0, max: weights.length - 1, step: 1,
     value: at }, (value) => {
     at = value;
     label();
-    ask({ at });
+    tell({ at });
   });
   const label = () => {
     control.querySelector("output").textContent = String(weights[at]);
@@ -65,7 +74,7 @@ function render({ model, el }) {
   });
   columns.forEach(({ framed }) => { framed.style.cssText = "flex:1 1 250px;max-width:512px"; });
   const numbers = numberList();
-  root.append(zone, choices, control, error,
+  root.append(zone, choices, control, busy, error,
     element("div", { class: "vq-row vq-top", role: "group", "aria-label": alt }, ...columns.map(({ framed }) => framed)), numbers);
 
   const write = soon(() => {
@@ -101,6 +110,7 @@ function render({ model, el }) {
     const ready = names.findIndex(([zh, en]) => zh === answer.name[0] && en === answer.name[1]);
     choices.querySelectorAll("input").forEach((each, i) => { each.checked = i === ready; });
     Object.assign(root.dataset, { answered: answer.request, name: answer.name[1], bytes: answer.bytes, psnr: answer.psnr, at: answer.at });
+    sign(); // another question may have gone out already
     write();
   };
   const { ask, end } = asker(model, root, draw);

@@ -185,14 +185,15 @@ function render({ model, el }) {
       "Drag on the picture or the map to paint. Keys: the arrows move (with Shift by 8), the space bar paints; Ctrl+Z undoes, Ctrl+Y redoes."]));
 
   const write = soon(() => {
-    const { changed, bytes } = model.get("answer");
-    const file = [["存成文件", "as a file"], bytes === null ? "…" : [`${bytes} 字节`, `${bytes} bytes`]];
+    const { changed, more } = model.get("answer");
+    const signed = `${more > 0 ? "+" : more < 0 ? "−" : ""}${Math.abs(more)}`;
+    const file = [["文件的增减", "its file changes by"], more === null ? "…" : [`${signed} 字节`, `${signed} bytes`]];
     writeNumbers(numbers, [[["改过的 token", "tokens changed"], `${changed} / ${rows * columns}`], ...(files ? [file] : [])]);
   });
   let pause = 0; // a timer
   const draw = () => {
     const answer = model.get("answer");
-    if (files && answer.bytes === null) { // coding takes longer than drawing: not while one paints
+    if (files && answer.more === null) { // coding takes longer than drawing: not while one paints
       clearTimeout(pause);
       pause = setTimeout(() => tell(["weigh"]), 600);
     }
@@ -216,7 +217,7 @@ function render({ model, el }) {
     undo.disabled = !answer.undo;
     redo.disabled = !answer.redo;
     reset.disabled = !answer.changed;
-    Object.assign(root.dataset, { answered: answer.request, changed: answer.changed, bytes: answer.bytes ?? "" });
+    Object.assign(root.dataset, { answered: answer.request, changed: answer.changed, more: answer.more ?? "" });
     if (mode === "stamp") drawBrush();
     write();
   };

@@ -24,8 +24,9 @@ LARGEST = 16  # tokens a side of a brush
 class TokenPainter(LessonWidget):
     """A picture and its tokens to paint on: with one code, with a piece of the picture, or the first tokens again.
 
-    The page says what was painted, and gets the pixels of the window that it can reach; in a pause, the bytes of a
-    file of these tokens, if the model has a context.
+    The page says what was painted, and gets the pixels of the window that it can reach; in a pause, by how many bytes
+    a file of these tokens is longer than that of the first ones, if the model has a context. The size itself is left
+    for the lesson to ask.
 
     Args:
         model: of one scale.
@@ -34,7 +35,7 @@ class TokenPainter(LessonWidget):
     Attributes:
         painting: the tokens and the picture.
         brush: (h, w) int64, the piece of a picture that was picked last; None at first.
-        bytes: of a file of the tokens, once they have been weighed since the last change.
+        more: bytes that painting has added to a file of the tokens, once weighed since the last change; before, None.
 
     Raises:
         TypeError, ValueError: see `Painting`.
@@ -52,7 +53,8 @@ class TokenPainter(LessonWidget):
               "of. Beside it a palette of all codes, each drawn as a small patch, dark to bright.")
 
     def __init__(self, model: SimpleVQVAE, picture: Tensor):
-        self.painting, self.brush, self.bytes = Painting(model, picture), None, None
+        self.painting, self.brush, self.more = Painting(model, picture), None, None
+        self._first_bytes: int | None = None  # of a file of the first tokens
         patches = code_patches(model, self.painting.reach)
         order = patches.clamp(-1, 1).mean(dim=(1, 2, 3)).argsort(stable=True)
         super().__init__()
@@ -65,13 +67,13 @@ class TokenPainter(LessonWidget):
 
     def load(self, picture: Tensor) -> None:
         """Paint on another picture (1, C, H, W) from now on; the brush stays as it is."""
-        self.painting = Painting(self.painting.model, picture)
+        self.painting, self._first_bytes = Painting(self.painting.model, picture), None
         self.whole(request=self.answer["request"])
 
     def whole(self, request: int) -> None:
         """Send all of the picture to the page."""
         self.painting.redraw()
-        self.bytes = None
+        self.more = None
         self._show(Box(0, 0, *self.painting.tokens.shape), request)
 
     def act(self, name: str, *given: int) -> None:
@@ -118,10 +120,19 @@ class TokenPainter(LessonWidget):
             return
         window = self.painting.redraw()
         if window:
-            self.bytes = None
+            self.more = None
         elif ["weigh"] in content["acts"]:
-            self.bytes = len(pack(self.painting.model, self.painting.tokens))
+            self.more = self._weigh()
         self._show(window or Box(0, 0, 0, 0), content["request"], start)
+
+    def _weigh(self) -> int:
+        """How many bytes longer a file of the tokens is than one of the first tokens."""
+        painting = self.painting
+        if not painting.changed:
+            return 0
+        if self._first_bytes is None:
+            self._first_bytes = len(pack(painting.model, painting.start))
+        return len(pack(painting.model, painting.tokens)) - self._first_bytes
 
     def _show(self, window: Box, request: int, start: float | None = None) -> None:
         """One message with a window's pixels, its tokens and the counts."""
@@ -135,7 +146,7 @@ class TokenPainter(LessonWidget):
             self.tokens = tokens.numpy().astype("<u2").tobytes()
             self.answer = {
                 "request": request, "serial": self.serial, "window": list(window),
-                "size": list(painting.tokens.shape), "changed": painting.changed, "bytes": self.bytes,
+                "size": list(painting.tokens.shape), "changed": painting.changed, "more": self.more,
                 "undo": painting.can_undo(), "redo": painting.can_redo(),
                 "brush": [] if self.brush is None else self.brush.tolist(),
                 "milliseconds": 0 if start is None else 1000 * (time.perf_counter() - start)}

@@ -3,7 +3,7 @@
 import torch
 
 from vqlab.classroom.exercise import Exercise, Mistake, agree
-from vqlab.var import guide, keep_top
+from vqlab.var import keep_top
 
 __all__ = ["mask", "guidance", "top_p"]
 
@@ -41,20 +41,25 @@ def _a_row_a_scale(lengths, window):
 
 
 def _steps(generator):
-    """Seven times (conditional, unconditional, guidance, scale, num_scales): first, middle and last scales."""
-    for tokens, codes, strength, scale, scales in ((4, 6, 1.5, 1, 4), (1, 5, 3.0, 0, 3), (9, 4, 0.7, 2, 3),
-                                                   (6, 8, 2.0, 3, 5), (2, 3, 0.0, 1, 2), (3, 7, 5.0, 4, 10),
-                                                   (5, 5, 1.0, 1, 2)):
-        yield (*(2 * torch.randn(2, tokens, codes, generator=generator)), strength, scale, scales)
+    """Seven times (p with class, p without, guidance, scale, num_scales): first, middle and last scales.
+
+    Probabilities, as top-k leaves them: with a class some codes may be impossible.
+    """
+    for tokens, codes, strength, scale, scales, kept in (
+            (4, 6, 1.5, 1, 4, 6), (1, 5, 3.0, 0, 3, 5), (9, 4, 0.7, 2, 3, 3), (6, 8, 2.0, 3, 5, 8),
+            (2, 3, 0.0, 1, 2, 3), (3, 7, 1.2, 4, 10, 4), (5, 5, 1.0, 1, 2, 5)):
+        with_class, without = 2 * torch.randn(2, tokens, codes, generator=generator)
+        yield keep_top(with_class, top_k=kept).softmax(dim=-1), without.softmax(dim=-1), strength, scale, scales
 
 
-def _mixed(t, mix=lambda with_class, without, t: (1 + t) * with_class - t * without):
-    """Guidance with another ramp ``t(strength, k, S)`` or another ``mix``."""
-    return lambda with_class, without, strength, scale, scales: mix(with_class, without, t(strength, scale, scales))
+def _normal(weights):
+    return weights / weights.sum(dim=-1, keepdim=True)
 
 
-def _ramp(strength, scale, scales):
-    return strength * scale / (scales - 1)
+def _mixed(t=lambda strength, scale, scales: strength * scale / (scales - 1),
+           mix=lambda a, b, t: _normal(a * (a / b) ** t)):
+    """Guidance of probabilities: a (a/b)^t, normalised, t growing with the scale; and other t, other mixtures."""
+    return lambda a, b, strength, scale, scales: mix(a, b, t(strength, scale, scales))
 
 
 def _same_choice(expected, got):
@@ -139,55 +144,72 @@ mask = Exercise(
 
 guidance = Exercise(
     "07.guidance",
-    title=("引导：随尺度变强", "Guidance that grows with the scale"),
-    reference=guide,
+    title=("引导：只有概率，没有 logits", "Guidance with probabilities alone"),
+    reference=_mixed(),
     cases=_steps,
-    compare=_same_choice,
     hints=[
-        ("先算 t：scale 为 0 时是 0，为 num_scales − 1 时是 guidance，中间一条直线。",
-         "First t: 0 at scale 0, guidance at scale num_scales − 1, a straight line between."),
-        ("从“没有类别”走到“有类别”，再往前走 t 倍。",
-         "Go from “no class” to “class”, and then t times as far again."),
+        ("logits 和 log p 只差一个常数，每行一个；softmax 不管这个常数。那么公式里的 logits 可以换成什么？",
+         "Logits and log p differ by one constant a row, which softmax ignores. What can then stand for the logits "
+         "in the formula?"),
+        ("(1 + t) log a − t log b 就是 log(a · (a/b)ᵗ)。它的指数加起来不是 1。",
+         "(1 + t) log a − t log b is log(a · (a/b)ᵗ). Exponentials of it do not add up to 1."),
+        ("w = a * (a / b) ** t；返回 w / w.sum(dim=-1, keepdim=True)。t 和写数字时的一样，从 0 升到 guidance。",
+         "w = a * (a / b) ** t; return w / w.sum(dim=-1, keepdim=True). t is the one used for writing, from 0 up to "
+         "guidance."),
     ],
     mistakes=[
-        Mistake(_mixed(lambda strength, scale, scales: strength),
+        Mistake(_mixed(mix=lambda a, b, t: (1 + t) * a - t * b),
+                ("混的是概率本身：会有负数，也不再是概率。公式混的是 logits，也就是概率的对数。",
+                 "You mix the probabilities themselves: some become negative. The formula mixes logits, which are "
+                 "logarithms of probabilities.")),
+        Mistake(_mixed(mix=lambda a, b, t: ((1 + t) * a - t * b).softmax(dim=-1)),
+                ("概率当成了 logits：先取对数，再混，再 softmax。",
+                 "You take probabilities for logits: take logarithms first, then mix, then softmax.")),
+        Mistake(_mixed(mix=lambda a, b, t: _normal(((1 + t) * a - t * b).clamp(min=0))),
+                ("混的是概率本身，负的截成了 0；公式混的是它们的对数。",
+                 "You mix the probabilities themselves and cut off what is negative; the formula mixes their "
+                 "logarithms.")),
+        Mistake(_mixed(mix=lambda a, b, t: a * (a / b) ** t),
+                ("只差归一化：每行除以自己的和。", "Only the normalisation is missing: divide each row by its sum.")),
+        Mistake(_mixed(mix=lambda a, b, t: (a * (a / b) ** t).log()),
+                ("返回的是没有归一化的对数；这里要概率，每行加起来是 1。",
+                 "That is a logarithm, not normalised; return probabilities, each row adding up to 1.")),
+        Mistake(_mixed(mix=lambda a, b, t: _normal(a * (a / b) ** t).log()),
+                ("返回的是概率的对数；这里要概率。",
+                 "You return logarithms of the probabilities; return the probabilities.")),
+        Mistake(_mixed(mix=lambda a, b, t: (a * (a / b) ** t).softmax(dim=-1)),
+                ("多做了一次 softmax：幂已经是（没有归一化的）概率，除以每行的和就行。",
+                 "One softmax too many: the powers are probabilities but for a factor; divide by each row's sum.")),
+        Mistake(_mixed(t=lambda strength, scale, scales: strength),
                 ("没有斜坡：t 从第一个尺度的 0 线性升到最后一个尺度的 guidance。",
                  "There is no ramp: t rises from 0 at the first scale to guidance at the last.")),
-        Mistake(_mixed(lambda strength, scale, scales: strength * scale / scales),
+        Mistake(_mixed(t=lambda strength, scale, scales: strength * scale / scales),
                 ("最后一个尺度还没到 guidance：k 从 0 数到 S − 1，所以要除以 S − 1。",
                  "The last scale does not reach guidance: k counts from 0 to S − 1, so divide by S − 1.")),
-        Mistake(_mixed(lambda strength, scale, scales: strength * (scale + 1) / scales),
+        Mistake(_mixed(t=lambda strength, scale, scales: strength * (scale + 1) / scales),
                 ("第一个尺度已经有引导了：k = 0 时 t 应该是 0。",
                  "The first scale is guided already: at k = 0, t should be 0.")),
-        Mistake(_mixed(lambda strength, scale, scales: strength * (1 - scale / (scales - 1))),
+        Mistake(_mixed(t=lambda strength, scale, scales: strength * (1 - scale / (scales - 1))),
                 ("斜坡反了：越细越强，不是越粗越强。", "The ramp is upside down: the finer, the stronger.")),
-        Mistake(_mixed(lambda strength, scale, scales: strength * scale),
+        Mistake(_mixed(t=lambda strength, scale, scales: strength * scale),
                 ("斜坡太陡：到最后一个尺度才是 guidance，所以要除以 S − 1。",
                  "The ramp is too steep: it reaches guidance at the last scale, so divide by S − 1.")),
-        Mistake(_mixed(lambda strength, scale, scales: scale / (scales - 1)),
+        Mistake(_mixed(t=lambda strength, scale, scales: scale / (scales - 1)),
                 ("没有用上 guidance：斜坡的终点是 guidance，不是 1。",
                  "`guidance` is not used: the ramp ends at guidance, not at 1.")),
-        Mistake(_mixed(_ramp, lambda a, b, t: t * (a - b)),
-                ("只剩下要走的那一步了：从有类别的 logits 出发，a + t(a − b)。",
-                 "That is only the step to take: start from the logits with the class, a + t(a − b).")),
-        Mistake(lambda with_class, without, *rest: guide(without, with_class, *rest),
-                ("两个调换了：要离开“没有类别”，走向有类别的一边。",
-                 "The two are swapped: one moves away from “no class”, towards the class.")),
-        Mistake(_mixed(_ramp, lambda a, b, t: b + t * (a - b)),
-                ("这里 t = 0 给出的是没有类别的模型。约定不同：有的库写 b + t(a − b)，这里 t = 0 就是有类别的模型。",
-                 "Here t = 0 gives the model without a class. Conventions differ: some libraries write b + t(a − b); "
-                 "ours at t = 0 is the conditional model.")),
-        Mistake(_mixed(_ramp, lambda a, b, t: (1 + t) * a + t * b),
-                ("符号错了：没有类别的那份要减去。", "The sign is wrong: the part without a class is subtracted.")),
-        Mistake(_mixed(_ramp, lambda a, b, t: (1 - t) * a + t * b),
-                ("这是在两者之间插值；引导要走到有类别的外面去：(1 + t)a − tb。",
-                 "That interpolates between the two; guidance goes beyond the conditional one: (1 + t)a − tb.")),
-        Mistake(_mixed(_ramp, lambda a, b, t: (1 + t) * a - b),
-                ("减去的那份也要乘 t，不然 t = 0 时不等于有类别的模型。",
-                 "What is subtracted must be multiplied by t too, or t = 0 is not the conditional model.")),
-        Mistake(_mixed(_ramp, lambda a, b, t: (1 + t) * a.softmax(dim=-1) - t * b.softmax(dim=-1)),
-                ("混的是概率；引导混的是 logits，softmax 在后面。",
-                 "You mix probabilities; guidance mixes logits, and softmax comes later.")),
+        Mistake(_mixed(mix=lambda a, b, t: _normal((a / b) ** t)),
+                ("少了一份有类别的概率：a · (a/b)ᵗ，t = 0 时就是 a。",
+                 "One factor is missing, the probability with the class: a · (a/b)ᵗ, which is a at t = 0.")),
+        Mistake(_mixed(mix=lambda a, b, t: _normal(b * (a / b) ** t)),
+                ("这里 t = 0 给出的是没有类别的模型。约定不同：有的库从它出发，这里从有类别的出发。",
+                 "Here t = 0 gives the model without a class. Conventions differ: some libraries start there, we "
+                 "start with the class.")),
+        Mistake(_mixed(mix=lambda a, b, t: _normal(a * (a * b) ** t)),
+                ("符号错了：没有类别的那份在分母里。",
+                 "The sign is wrong: the part without a class belongs in the denominator.")),
+        Mistake(_mixed(mix=lambda a, b, t: _normal(a ** (1 + t) / b)),
+                ("没有类别的那份也要取 t 次幂，不然 t = 0 时不等于有类别的模型。",
+                 "The part without a class takes the power t too, or t = 0 is not the conditional model.")),
     ])
 
 top_p = Exercise(

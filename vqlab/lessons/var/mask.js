@@ -113,14 +113,14 @@ function render({ model, el }) {
     const may = allowed(who, whom);
     Object.assign(root.dataset, { who, whom, open, allowed: open ? "" : may, right, asked, rule: rule.name });
     if (open) {
-      says.replaceChildren(span(`${from[0]}，看得见 ${to[0]} 吗？`, `${from[1]}: may it see ${to[1]}?`));
+      says.replaceChildren(span(`${from[0]}，看得见 ${to[0]}吗？`, `${from[1]}: may it see ${to[1]}?`));
       return;
     }
     const why = reason(rule.name, may, locate(sides, who), locate(sides, whom));
     const score = asked ? [`（${asked} 题答对 ${right}）`, ` (${right} of ${asked} right)`] : ["", ""];
     says.replaceChildren(span(
-      `${verdict[0]}${from[0]} ${may ? "看得见" : "看不见"} ${to[0]}：${why[0]}。${score[0]}`,
-      `${verdict[1]}${from[1]}, ${may ? "may" : "may not"} see ${to[1]}: ${why[1]}.${score[1]}`));
+      `${verdict[0]}${from[0]}${may ? "看得见" : "看不见"} ${to[0]}：${why[0]}。${score[0]}`,
+      `${verdict[1]}${from[1]}: it ${may ? "may" : "may not"} see ${to[1]}: ${why[1]}.${score[1]}`));
   };
 
   // the square
