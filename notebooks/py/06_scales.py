@@ -178,9 +178,11 @@ with torch.no_grad():
     alone = [model.decoder((after - before)[None].to(pick_device()))[0].cpu()
              for before, after in zip(cat_spelling.maps, cat_spelling.maps[1:], strict=False)]
 shrunk = [interpolate(cat[None], (n, n), mode="area")[0] for n in scales]
-figure, axes = plt.subplots(2, 5, figsize=(4.9, 2.9))
+figure, axes = plt.subplots(2, 5, figsize=(4.5, 2.7))
 classroom.draw_images(alone, [f"单独 alone\n{n} × {n}" for n in scales], axes[0])
 classroom.draw_images(shrunk, [f"缩小 shrunk\n{n} × {n}" for n in scales], axes[1])
+for ax in axes.flat:
+    ax.title.set_fontsize(10)
 classroom.show(figure, "上排：每个尺度单独画出，1 × 1 是一片颜色，其余是灰底上的零碎。下排：照片真的缩小，8 × 8 就已是完整的小猫脸。",
                "Above: each scale drawn alone; 1 × 1 is one colour, the others are scraps on grey. Below: the photograph "
                "really shrunk; 8 × 8 is already a whole little cat.")
@@ -464,7 +466,7 @@ def swapped(number):
 
 classroom.PictureExplorer(
     swapped, sliders=[classroom.Slider("number", "对换几个尺度", "scales swapped", 0, 5, 1, 1)],
-    pictures=[("左：花粗猫细", "left: flower coarse, cat fine"), ("右：猫粗花细", "right: cat coarse, flower fine")],
+    pictures=[("花粗猫细", "coarse flower, fine cat"), ("猫粗花细", "coarse cat, fine flower")],
     alt_zh="两张图：换一个尺度，颜色互换；换三四个，大的形状也换了，只剩对方的边缘。",
     alt_en="Two pictures: one scale swapped, and they trade colours; three or four, and the large shapes are traded too, "
            "with only the other's edges left.")
@@ -520,7 +522,7 @@ for number in (64, 1024):
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 guess_use.hold()
 few = [torch.cat(scale)[:64] for scale in zip(*counted, strict=True)]
-figure, (left, right) = plt.subplots(1, 2, figsize=(6.2, 2.5))
+figure, (left, right) = plt.subplots(1, 2, figsize=(6.6, 2.6))
 lesson.draw_use(lesson.use_by_scale(few, 512), 512, scales, left).set_title("64 块照片 64 crops")
 lesson.draw_lengths(lesson.shares_by_length(tokens, model.quantize.embedding.weight), scales, right)
 classroom.show(figure, "左：每个尺度用到的码字和困惑度，越细越多，1 × 1 的上限只有 64。右：1 × 1 多用长码字，细尺度多用短码字。",
