@@ -9,22 +9,22 @@
 #
 # 1. 看清直通估计到底做了什么，`detach` 放错一边又会怎样；
 # 2. 让自动求导填一张表：哪个损失推动谁，β 管什么；
-# 3. 认识旋转技巧，最后用不到 20 行自己写一个能学的 VQ-VAE，再用它的 token 写出新的数字。
+# 3. 认识旋转技巧，最后用二十来行自己写一个真能训练的 VQ-VAE，再用它的 token 写出新的数字。
 #
 # **要先会什么：** `backward()` 和 `detach()`。**一分钟回顾：** 编码器输出 $z_e$，换成最近的码字 $z_q$，解码器只看到 $z_q$（第 0 课）；argmin 的斜率几乎处处是零（第 2 课）。
 #
-# 每个箭头、每个数字，都是 PyTorch 当场求导算出来的。下面两幅图：整个模型，这一课放大中间的量化器；第 7 节得到的图，同一个码字的点，在两种梯度下各走一步。
+# 每个箭头、每个数字，都是 PyTorch 当场求导算出来的。下面先是整个模型，这一课放大其中的量化器；再是第 7 节会得到的图：选了同一个码字的点，在两种梯度下各走一步。
 #
 # </div>
 # <div lang="en">
 #
 # **Question:** “choose the nearest code” is a step without a slope. How does a gradient pass it?
 #
-# **In about 39 minutes, plus 24 for the exercises (two sections are optional), you will:**
+# **In about 39 minutes, plus 24 for the exercises (and two optional sections), you will:**
 #
 # 1. see what straight-through really does, and what `detach` on the wrong side does;
 # 2. let autograd fill in which loss moves what, and see what β is for;
-# 3. meet the rotation trick, and at the end write a VQ-VAE of your own in under 20 lines, whose tokens write new digits.
+# 3. meet the rotation trick, and at the end write a VQ-VAE of your own in some twenty lines, whose tokens write new digits.
 #
 # **What you need to know:** `backward()` and `detach()`. **One-minute recap:** the encoder outputs $z_e$, the nearest code $z_q$
 # replaces it, and the decoder sees only $z_q$ (lesson 0); the slope of argmin is zero almost everywhere (lesson 2).
@@ -40,8 +40,7 @@ import torch
 from torch import nn
 from torch.nn.functional import mse_loss, normalize
 
-from vqlab import SimpleVQVAE, VectorQuantizer2, classroom, digits, nearest_code, psnr
-from vqlab import rotation_trick, straight_through
+from vqlab import SimpleVQVAE, VectorQuantizer2, classroom, digits, nearest_code, psnr, rotation_trick, straight_through
 from vqlab.lessons import straight_through as lesson
 
 classroom.start()
@@ -67,7 +66,7 @@ classroom.show(figure, "两幅图：直通的 30 个箭头完全一样；旋转�
 #
 # <div lang="zh">
 #
-# *5 分钟。* 编码器输出一个向量 `z_e`，我们换成最近的码字 `z_q`，解码器（这里就是恒等映射）的损失要 `z_q` 靠近目标。对这个损失调用 `backward()`。
+# *5 分钟。* 编码器输出一个向量 `z_e`，我们把它换成最近的码字 `z_q`；解码器（这里就是恒等映射）的损失要 `z_q` 靠近目标。对这个损失调用 `backward()`。
 #
 # </div>
 # <div lang="en">
@@ -124,7 +123,7 @@ for nudge in (0.001, 0.01, 0.1):
 #
 # <div lang="zh">
 #
-# *7 分钟。* 办法是**假装**这一步是恒等映射：前向用 $z_q$，反向把梯度原样交给 $z_e$，叫**直通估计**。一行就够，sg 是**停止梯度**，就是 `detach`：前向时两个 $z_e$ 抵消，反向时方括号里的当作常数。
+# *7 分钟。* 办法是**假装**这一步是恒等映射：前向用 $z_q$，反向把梯度原样交给 $z_e$，这叫**直通估计**。一行就够；sg 是**停止梯度**，也就是 `detach`。前向时两个 $z_e$ 抵消，反向时方括号里的当作常数。
 #
 # </div>
 # <div lang="en">
@@ -158,7 +157,7 @@ lesson.GradientPlane(ways)
 # %% [markdown]
 # <div lang="zh">
 #
-# 拖动橙色的 $z_e$ 和紫色的 $t$（或用 Tab 选中，再按方向键），逐行换选。注意三件事：
+# 拖动橙色的 $z_e$ 和紫色的 $t$（或用 Tab 选中，再按方向键），再一行一行地选过去。注意三件事：
 #
 # - 在同一个码字的地盘里拖 $z_e$，直通的箭头**纹丝不动**：它不看 $z_e$ 在哪儿。
 # - 越过边界，$z_q$ 跳了，箭头才跟着跳。
@@ -187,7 +186,7 @@ classroom.architecture(whole, digits()[0][:1], "quantizer", gradient=True)
 # %% [markdown]
 # <div lang="zh">
 #
-# **要点：** 直通只改反向，不改前向；只有 $z_e$ 收到梯度，码字收不到（图中的虚线从量化器旁边绕过）。表的最后一行把两者换了位置：解码器看到的是没有量化的 $z_e$，训练时一切顺利，等到真的从 token 解码，图就坏了。
+# **要点：** 直通只改反向，不改前向；只有 $z_e$ 收到梯度，码字收不到（图中的虚线从量化器旁边绕过）。表的最后一行把两者换了位置：解码器看到的是没有量化的 $z_e$，训练时看上去一切顺利，等到真的从 token 解码，图就坏了。
 #
 # </div>
 # <div lang="en">
@@ -303,15 +302,15 @@ decoder_teaches.reveal(1, because=(
 # %% [markdown]
 # <div lang="zh">
 #
-# 格子里的数是梯度的长度。**要点：** 每一列都有损失推动，但码本那一列只有一个。少了它，码字一动不动，而训练不会报错。
+# 格子里的数是梯度的长度。**要点：** 推动码本的只有码本损失。少了它，码字一动不动，而训练不会报错。
 #
-# 下面就是这样一个悄悄的错：码本损失写在了直通那一行**之后**，用的是它的结果。
+# 下面就是一个这样不声不响的错：码本损失写在了直通那一行**之后**，用的是它的结果。
 #
 # </div>
 # <div lang="en">
 #
-# The number in a cell is the length of the gradient. **Takeaway:** every column has a loss that moves it, but the codebook's
-# column has only one. Without it the codes never move, and no error is raised.
+# The number in a cell is the length of the gradient. **Takeaway:** only the codebook loss moves the codebook. Without it the
+# codes never move, and no error is raised.
 #
 # Here is one such silent mistake: the codebook loss is written **after** the straight-through line and uses its result.
 #
@@ -360,6 +359,7 @@ runaway = Predict(("β = 0，没有承诺损失。z_e 会怎样？", "β = 0: no
 runaway
 
 # %%
+runaway.hold()
 start = lesson.chase_start(torch.Generator().manual_seed(0))
 lesson.ChasePlayer(start)
 
@@ -385,7 +385,7 @@ classroom.show(figure, "左：β 越大，换码字越少。右：误差先低�
                "Left: the larger β, the fewer changes of code. Right: the error is low for moderate β and largest for β = 4.")
 runaway.reveal(2, because=(
     "只要码字还没到目标，直通的梯度就一直同样大，z_e 走得再远也不减小。β 给它拴上了绳子。",
-    "As long as its code is off the target, the straight-through gradient stays as large, however far z_e has run. β is "
+    "As long as its code is off the target, the straight-through gradient stays just as large, however far z_e has run. β is "
     "the leash."))
 assert lesson.code_changes(films[0]) > 5 * lesson.code_changes(films[1])  # 太松 too loose
 assert films[4][-1].error() > 2 * films[1][-1].error()  # 太紧 too tight
@@ -454,7 +454,8 @@ for name, box in boxes.items():
                   f"gradients of {name}   z_e: {to_z_e:.4f}   codebook: {to_codes:.4f}")
 z_q = boxes["A"].decode(boxes["A"].encode(z))
 by_hand = (0.25 * 2 * (z - z_q) / z.numel()).norm().item()
-classroom.say(f"手算 0.25 · 2 (z_e − z_q) / N·D：{by_hand:.4f}", f"by hand, 0.25 · 2 (z_e − z_q) / N·D: {by_hand:.4f}")
+classroom.say(f"手算 ‖0.25 · 2 (z_e − z_q) / (N·D)‖：{by_hand:.4f}",
+              f"by hand, ‖0.25 · 2 (z_e − z_q) / (N·D)‖: {by_hand:.4f}")
 
 # %% jupyter={"source_hidden": true}
 culprit.hold()
@@ -493,7 +494,7 @@ classroom.say("A 的梯度 = 0.25 × β = 4 放对时的梯度", "the gradients 
 #
 # <div lang="zh">
 #
-# *5 分钟。* 直通的箭头不看 $z_e$ 在哪儿。2024 年的**旋转技巧**让它看：先求出把 $z_e$ 转到 $z_q$ 方向的旋转 $R$，再缩放到 $z_q$ 的长度；$R$ 和缩放都当作常数。前向仍是 $z_q$，反向时梯度被转回去（乘 $R$ 的转置，也就是它的逆）。$e$、$q$ 是两者方向上的单位向量，$r$ 是它们正中间的。
+# *5 分钟。* 直通的箭头不看 $z_e$ 在哪儿。2024 年的**旋转技巧**让它看：先求出把 $z_e$ 转到 $z_q$ 方向的旋转 $R$，再缩放到 $z_q$ 的长度；$R$ 和缩放都当作常数。前向仍是 $z_q$，反向时梯度被转回去（乘 $R$ 的转置，也就是它的逆）。$e$、$q$ 是两者方向上的单位向量，$r$ 是它们正中间的单位向量。
 #
 # </div>
 # <div lang="en">
@@ -528,22 +529,22 @@ lesson.GradientPlane({"straight_through(z_e, z_q)": straight_through, "rotation_
 # %% [markdown]
 # <div lang="zh">
 #
-# 拖 $z_e$ 绕原点转一转：梯度与 $z_e$ 的夹角，总等于解码器给的梯度与 $z_q$ 的夹角；长度乘了 ‖z_q‖ / ‖z_e‖。拖到原点附近，看它变得多长。
+# 拖 $z_e$ 绕原点转一转：梯度与 $z_e$ 的夹角，总等于解码器给的梯度与 $z_q$ 的夹角；长度乘了 $\|z_q\| / \|z_e\|$。拖到原点附近，看它变得多长。
 #
 # 差别在哪儿？取同一个码字的 30 个点，解码器给它们**同一个**梯度，与 $z_q$ 平行：上排顺着 $z_q$，下排逆着。每个箭头是走一步的路线。
 #
-# 再数一数：在 2、8、64 维里，走一步之后，1000 个点的散布（标准差）变成原来的几倍。
+# 再量一量：在 2、8、64 维里，走一步之后，1000 个点的散布（标准差）变成原来的几倍。
 #
 # </div>
 # <div lang="en">
 #
 # Drag $z_e$ around the origin: the angle between gradient and $z_e$ always equals the angle between the decoder's gradient and
-# $z_q$; its length is multiplied by ‖z_q‖ / ‖z_e‖. Drag it towards the origin and watch how long it grows.
+# $z_q$; its length is multiplied by $\|z_q\| / \|z_e\|$. Drag it towards the origin and watch how long it grows.
 #
 # What is the difference? Take 30 points of one code; the decoder sends them all the **same** gradient, parallel to $z_q$: along
 # it above, against it below. Each arrow is one step.
 #
-# Then count, in 2, 8 and 64 dimensions: by what factor one step changes the spread (standard deviation) of 1000 points.
+# Then measure, in 2, 8 and 64 dimensions, by what factor one step changes the spread (standard deviation) of 1000 points.
 #
 # </div>
 
@@ -601,10 +602,10 @@ classroom.say(*map("\n".join, zip(*rows, strict=True)))
 # <div lang="zh">
 #
 # - 选码字这一步的真正斜率是 0；直通**假装**它是 1，只改反向。
-# - 重建损失推动编码器和解码器，码本损失推动码本，承诺损失推动编码器。detach 的位置决定一切，损失的数值什么也不说。
+# - 重建损失推动编码器和解码器，码本损失推动码本，承诺损失推动编码器。detach 的位置决定一切，光看损失的数值，什么也看不出来。
 # - β 是绳子：静止时，$z_e$ 到码字的距离等于误差除以 β。
 # - 有名的代码也会放错 β，看梯度就能发现。
-# - 旋转技巧是另一种估计：保留角度，乘以 ‖z_q‖ / ‖z_e‖。
+# - 旋转技巧是另一种估计：保留角度，长度乘以 $\|z_q\| / \|z_e\|$。
 #
 # </div>
 # <div lang="en">
@@ -614,7 +615,7 @@ classroom.say(*map("\n".join, zip(*rows, strict=True)))
 #   stands decides; a loss's value tells nothing.
 # - β is a leash: at rest, the distance from $z_e$ to its code is the error divided by β.
 # - Famous code misplaces β too; the gradients give it away.
-# - The rotation trick, another estimator, keeps the angle and multiplies by ‖z_q‖ / ‖z_e‖.
+# - The rotation trick, another estimator, keeps the angle and multiplies the length by $\|z_q\| / \|z_e\|$.
 #
 # </div>
 #
@@ -649,12 +650,13 @@ Quiz([
                why=("相等的是损失的数值，不是梯度。", "The loss value is the same, not the gradient.")),
         Option(("4 倍", "4 times"), right=True,
                why=("对：本该乘 0.25，却乘了 1。", "Right: it should be times 0.25 and is times 1."))]),
-    Question(("straight_through(z_e, z_q) 的值与 z_q 逐位相等吗？", "Is the value of straight_through(z_e, z_q) z_q, bit by bit?"), [
+    Question(("straight_through(z_e, z_q) 的值与 z_q 逐位相等吗？",
+              "Is the value of straight_through(z_e, z_q) equal to z_q, bit by bit?"), [
         Option(("是，z_e 抵消了", "yes, z_e cancels"), right=False,
                why=("在纸上会抵消；浮点数每次加减都要舍入。", "On paper it does; in floating point every sum is rounded.")),
-        Option(("不一定，要看精度", "not always, depending on precision"), right=True,
+        Option(("不一定", "not always"), right=True,
                why=("对：三分之一以上的数不相等，bfloat16 里误差最大。",
-                    "Right: more than a third differ, and most in bfloat16.")),
+                    "Right: more than a third differ, and by the most in bfloat16.")),
         Option(("总是不等", "never"), right=False,
                why=("多数还是相等的，数过了。", "Most of them are equal; we counted."))]),
     Question(("甲和乙的论文都写 β = 0.25。两个模型里承诺一样强吗？",
@@ -765,13 +767,13 @@ lesson.exercises.vq_loss.check(solution, quiet=True)
 # %% [markdown]
 # <div lang="zh">
 #
-# **选做 ●●● · 8 分钟。** 不用自动求导：`g` 是重建损失在 `z_q` 处的梯度，写出 `z_e` 总共收到的梯度（直通的一份，加承诺损失的一份）。
+# **选做 ●●● · 8 分钟。** 不用自动求导：`g` 是重建损失在 `z_q` 处的梯度，写出 `z_e` 总共收到的梯度（直通的一份，加承诺损失的一份；承诺损失对所有元素取平均）。
 #
 # </div>
 # <div lang="en">
 #
 # **Optional ●●● · 8 minutes.** Without autograd: `g` is the reconstruction loss's gradient at `z_q`; write the whole gradient
-# that reaches `z_e` (what comes straight through, plus the commitment loss's share).
+# that reaches `z_e` (what comes straight through, plus the commitment loss's share; that loss is a mean over all elements).
 #
 # </div>
 
@@ -835,13 +837,13 @@ classroom.say("和 vqlab 的一样：输出、损失、token、对 z_e 和对码
 # %% [markdown]
 # <div lang="zh">
 #
-# 再用它训练一个 VQ-VAE：编码器是两层卷积，16 × 16 像素的手写数字变成 4 × 4 个 token，一共 32 种。加上量化器，不到 20 行，几秒钟。
+# 再用它训练一个 VQ-VAE：编码器是两层卷积，16 × 16 像素的手写数字变成 4 × 4 个 token，一共 32 种。加上量化器二十来行，几秒钟。
 #
 # </div>
 # <div lang="en">
 #
 # Now train a VQ-VAE with it: an encoder of two convolutions turns handwritten digits of 16 × 16 pixels into 4 × 4 tokens, of
-# which there are 32. With the quantizer, under 20 lines, and a few seconds.
+# which there are 32. With the quantizer it is some twenty lines, and a few seconds.
 #
 # </div>
 
@@ -861,18 +863,18 @@ for x in train[torch.randint(1500, (600, 128))]:  # 600 步 steps
 # %% [markdown]
 # <div lang="zh">
 #
-# 学会了吗？下面拿没见过的数字和最笨的办法比：每次都画所有数字的平均。
+# 学会了吗？下面在没见过的数字上，和最笨的办法比一比：每次都画所有数字的平均。
 #
-# 然后是 token 的好处：它们是一种语言，可以接着**写**。每写一个，找训练数字里同一位置上、左边的 token 也一样的，随便抄一个的下一个 token：这就是二元模型（bigram）。再要求上面的那个也一样，写出来的就更像数字。
+# 然后是 token 的好处：它们是一种语言，可以接着**写**。要写某个位置，就找出左边那个 token 相同的训练数字，随便挑一个，照抄它在这个位置上的 token：这就是二元模型（bigram）。再要求上面那个 token 也相同，写出来的就更像数字。
 #
 # </div>
 # <div lang="en">
 #
 # Did it learn? Below it is compared, on digits it has not seen, with the laziest method: always draw the mean of all digits.
 #
-# Then the reward of tokens: they are a language, in which one can go on **writing**. For each next token, look among the training
-# digits for those with the same token on the left, at the same place, and copy what one of them has next: a bigram model.
-# Ask for the same token above as well, and what is written looks more like digits.
+# Then the reward of tokens: they are a language, in which one can go on **writing**. For each place, find the training digits
+# with the same token to its left, and copy what one of them has in this place: a bigram model. Ask for the same token above
+# as well, and what is written looks more like digits.
 #
 # </div>
 

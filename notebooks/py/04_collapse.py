@@ -13,7 +13,7 @@
 #
 # **要先会什么：** 熵和对数。**一分钟回顾：** 码本损失把选中的码字拉向 $z_e$，承诺损失把 $z_e$ 拉向码字，没选中的码字收不到梯度（第 3 课）；困惑度是“实际用上了多少种 token”（第 0 课）。
 #
-# 这一课放大的是量化器里的码本（下图）。第 9 节得到的图：同一个网络，同一批照片，一个坍缩的码本和一个用满的码本。
+# 这一课放大的是量化器里的码本（下图）。第 9 节会走到这样两幅图：同一个网络，同一批照片，一幅码本坍缩，一幅码本用满。
 #
 # </div>
 # <div lang="en">
@@ -21,7 +21,7 @@
 # **Question:** the codebook has 512 codes; why does a model often use only a few dozen of them, and what brings the rest
 # into use?
 #
-# **In about 39 minutes, plus 36 for the exercises (20 of them for the capstone; two sections are optional), you will:**
+# **In about 39 minutes, plus 36 for the exercises (20 of them for the capstone; and two optional sections), you will:**
 #
 # 1. make a codebook collapse and see how it happens;
 # 2. learn to read perplexity and usage, and to distrust them;
@@ -31,8 +31,8 @@
 # the commitment loss pulls $z_e$ towards its code, and a code that was not chosen receives no gradient (lesson 3); perplexity
 # is “how many different tokens are really in use” (lesson 0).
 #
-# This lesson looks at the codebook inside the quantizer (below). Section 9 arrives at this picture: one network, the same
-# photographs, a collapsed codebook and one in full use.
+# This lesson looks at the codebook inside the quantizer (below). Section 9 arrives at two pictures: one network, the same
+# photographs, once with a collapsed codebook and once with one in full use.
 #
 # </div>
 
@@ -155,7 +155,7 @@ biased
 biased.hold()
 lengths = {kind.__name__: lesson.unused_length(kind) for kind in (lesson.UndebiasedEMA, EMACodebook)}
 for name, length in lengths.items():
-    classroom.say(f"{name:13}  没人选的码字：8 → {length:.1e}", f"{name:13}  unused codes: 8 → {length:.1e}")
+    classroom.say(f"{name:13}  没人选的码字：8 → {length:.2g}", f"{name:13}  unused codes: 8 → {length:.2g}")
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 biased.hold()
@@ -316,10 +316,10 @@ best_alone.hold()
 import matplotlib.pyplot as plt
 
 lesson.draw_runs({" ".join(label): run for label, run in runs.items()}, baseline="没有补救 no remedy")
-classroom.show(plt.gcf(), "七幅小图，每幅一条使用率曲线，虚线是没有补救的。k-means 从 100 % 起落得很快；"
-               "重启和默认三样越来越高；旋转技巧和熵损失只比虚线略高。",
-               "Seven small panels, each a usage curve over the dashed one of no remedy. K-means starts at 100 % and falls fast; "
-               "restart and the default three keep rising; rotation and entropy stay little above the dashed line.")
+classroom.show(plt.gcf(), "七幅小图，每幅一条使用率曲线，虚线是没有补救的。k-means 起点、重启和默认三样"
+               "远在虚线之上；旋转技巧和熵损失只比虚线略高。",
+               "Seven small panels, each a usage curve over the dashed one of no remedy. K-means start, restart and "
+               "the default three lie far above it; rotation and entropy stay little above the dashed line.")
 classroom.say("\n".join(f"{run.score.text[0]}　　{zh}" for (zh, _), run in runs.items()),
               "\n".join(f"{run.score.text[1]}   {en}" for (_, en), run in runs.items()))
 alone = [runs[name].score.usage for name in names]
@@ -377,13 +377,13 @@ lesson.RemedyBench(runs)
 #
 # <div lang="zh">
 #
-# *选读，4 分钟；练习三要用到。* EnCodec 的代码也重启死码字：先把死码字换成这一批的随机向量，**然后**做 EMA，$e = m / n$。64 个码字，数据离得远，一开始 63 个是死的。
+# *选读，4 分钟；练习三要用到。* EnCodec 的代码也重启死码字：先把死码字换成这一批的随机向量，**然后**做 EMA，$e = m / n$。64 个码字，数据离得远，一开始绝大多数没人选。
 #
 # </div>
 # <div lang="en">
 #
 # *Optional, 4 minutes; exercise 3 builds on it.* EnCodec's code restarts dead codes too: it replaces them by random vectors of the batch, and **then** does the
-# moving average, $e = m / n$. Take 64 codes and data far away: at first 63 of them are dead.
+# moving average, $e = m / n$. Take 64 codes and data far away: at first nobody chooses most of them.
 #
 # </div>
 
@@ -409,8 +409,8 @@ assert only >= 60 and whole <= 10
 classroom.say("200 步后的死码字：只改码本（EnCodec）60 个以上；连同 m、n 一起改，10 个以下",
               "dead after 200 steps: with only the codebook changed (EnCodec) at least 60; with m and n as well, at most 10")
 lesson.draw_dead(dead_codes)
-classroom.show(plt.gcf(), "虚线：只改码本时，死码字一直在 60 个以上。实线：连同平均量一起改，十几步就几乎没有死码字了。",
-               "Dashed: with only the codebook changed, more than 60 codes stay dead. Solid: with the averages changed too, hardly "
+classroom.show(plt.gcf(), "虚线：只改码本时，死码字几乎从一开始就在 60 个以上，再也不降。实线：连同平均量一起改，十几步就几乎没有死码字了。",
+               "Dashed: with only the codebook changed, more than 60 codes are dead almost from the start. Solid: with the averages changed too, hardly "
                "any is dead after a dozen steps.")
 no_op.reveal(3, because=(
     "同一步里，e = m / n 用旧的 m 和 n 把新码字盖掉了：一次也没有用上。要连 m 和 n 一起改（练习三）。",
@@ -420,12 +420,12 @@ no_op.reveal(3, because=(
 # %% [markdown]
 # <div lang="zh">
 #
-# 代码没有报错，损失也在下降。发现它的人数了死码字（encodec #61）。**要点：** 状态有几份，就要改几份；重启之后，下一步再去看它还在不在。
+# 代码没有报错。这个 bug 是有人数了死码字才发现的（encodec #61）。**要点：** 状态有几份，就要改几份；重启之后，下一步再去看它还在不在。
 #
 # </div>
 # <div lang="en">
 #
-# No error was raised, and the loss went down. Whoever found it had counted dead codes (encodec #61). **Takeaway:** change every
+# No error was raised. The bug was found because somebody counted dead codes (encodec #61). **Takeaway:** change every
 # copy of the state, and check a step later that the restarted code is still there.
 #
 # </div>
@@ -469,11 +469,11 @@ classroom.show(plt.gcf(), "权重 0.1 和 1 时，使用率和猫用到的码字
 classroom.say("\n".join(f"权重 {weight}　{found.text[0]}" for weight, found in price.items()),
               "\n".join(f"weight {weight}   {found.text[1]}" for weight, found in price.items()))
 more_is_better.reveal(2, because=(
-    "编码器在努力把向量分匀，描述照片的精度就低了。权重从 0.1 加到 1，使用率几乎不变，分贝却继续下降。使用率是手段，误差才是目的。",
+    "编码器在努力把向量分匀，描述照片的精度就低了。权重从 0.1 加到 1，使用率变化不到 10 个百分点，分贝却继续下降。使用率是手段，误差才是目的。",
     "The encoder works at spreading its vectors evenly, at the expense of describing the photograph. From weight 0.1 to 1 usage "
-    "hardly changes, and the decibels keep falling. Usage is a means; the error is the end."))
+    "changes by less than 10 points, and the decibels keep falling. Usage is a means; the error is the end."))
 assert min(price[0.1].usage, price[1.0].usage) > price[0.0].usage + 0.1 and price[1.0].cat_codes > price[0.0].cat_codes
-assert abs(price[1.0].usage - price[0.1].usage) < 0.1  # 几乎不变 hardly changes
+assert abs(price[1.0].usage - price[0.1].usage) < 0.1  # 不到 10 个百分点 less than 10 points
 assert price[0.0].psnr - 0.2 > price[0.1].psnr > price[1.0].psnr + 0.2
 
 
@@ -485,7 +485,7 @@ assert price[0.0].psnr - 0.2 > price[0.1].psnr > price[1.0].psnr + 0.2
 # </div>
 # <div lang="en">
 #
-# We did not fine-tune the weight or train longer; very large codebooks use such a term (MAGVIT-v2 has 2¹⁸ codes). But
+# We did not tune the weight or train longer; very large codebooks use such a term (MAGVIT-v2 has 2¹⁸ codes). But
 # “usage is 100 %” by itself proves nothing.
 #
 # </div>
@@ -537,8 +537,8 @@ assert grid.score.psnr > none.psnr + 1
 #
 # Without a single remedy it is far better than an ordinary codebook without remedies. But grid points do not come to the data,
 # so some may go unused: the encoder has to spread its vectors out to reach them. In the paper, with long training and large models, usage
-# is close to 100 %. Two things often said wrong: FSQ rounds, so it **does** need straight-through; even levels are not
-# symmetric, 4 of them are −1, −½, 0, ½.
+# is close to 100 %. Two things often said wrong: FSQ rounds, so it **does** need straight-through; an even number of levels is
+# not symmetric: 4 of them are −1, −½, 0, ½.
 #
 # </div>
 #
@@ -570,7 +570,7 @@ minute = lesson.score(alive, batches=10)
 classroom.say(f"没有补救（50 步）：\n{dead.text[0]}\n默认三样（{record.step} 步）：\n{minute.text[0]}",
               f"no remedy (50 steps):\n{dead.text[1]}\ndefault three ({record.step} steps):\n{minute.text[1]}")
 
-figure, axes = plt.subplots(1, 2, figsize=(4.6, 3.1), layout="constrained")
+figure, axes = plt.subplots(1, 2, figsize=(4.4, 3.3))
 lesson.draw_codes(lesson.codes_plane(plain), axes[0], ncols=1).set_title("没有补救 no remedy")
 lesson.draw_codes(lesson.codes_plane(alive), axes[1], ncols=1).set_title("默认三样 default three")
 classroom.show(figure, "左：死码本，512 个码字全在一点附近，橙点散在各处。右：活码本，绿方块铺满橙点所在的地方。",
@@ -635,7 +635,7 @@ if record.seconds > 30:  # 早停除外 unless stopped early
 # %% jupyter={"source_hidden": true}
 Quiz([
     Question(("只用梯度训练，一个码字整整一轮都没有人选。它会怎样？",
-              "Trained by gradients alone, a code is chosen by nobody for a whole epoch. What happens to it?"), [
+              "A codebook is trained by gradients alone, and nobody chooses one code for a whole epoch. What happens to it?"), [
         Option(("慢慢漂向数据", "it drifts towards the data"), right=False,
                why=("码本损失只算被选中的码字，它的梯度恰好是零。",
                     "The codebook loss counts chosen codes only; its gradient is exactly zero.")),

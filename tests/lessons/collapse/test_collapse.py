@@ -75,6 +75,7 @@ def test_a_score_is_said_in_both_languages():
     zh, en = Score(0.5, 9.04, 20.06, 7, 22).text
     assert zh == "使用率  50.0 %　困惑度   9.0　20.1 dB　猫：7 个码字，22.0 dB"
     assert en == "usage  50.0 %   perplexity   9.0   20.1 dB   cat: 7 codes, 22.0 dB"
+    assert Score(0.1, 1, 20, 1, 22).text[1].endswith("cat: 1 code, 22.0 dB")
 
 
 def test_score_counts_what_it_says():
@@ -151,6 +152,16 @@ def test_a_panel_says_all_of_its_words_in_its_picture(monkeypatch):
     for text in words:
         inside = text.get_window_extent()
         assert drawn[-1].bbox.x0 <= inside.x0 and inside.x1 <= drawn[-1].bbox.x1, text.get_text()
+
+
+def test_a_panels_still_shows_the_plane_to_its_edge_and_no_legend():
+    panel = CollapsePanel("没有补救", "No remedy", 3)
+    panel._image = codes_picture(SmallRun(remedied, steps=2).finish().model)
+    ink = (panel._image < 200).any(axis=2)
+    edge = (ink.mean(axis=1) > 0.6).nonzero()[0].max()  # the lower side of the box
+    below, above = panel.figure().axes[-1].get_ylim()
+    assert above == 0 and edge < below - 1
+    assert not ink[edge + 1:int(below)].any() and ink[int(below):].any()
 
 
 def test_figures_draw_what_they_are_given():

@@ -62,6 +62,22 @@ def dot(z, codebook):
     return (z @ codebook.t()).argmax(1)
 
 
+def highest(z, codebook):
+    """The last of the nearest, as a loop with <= finds it."""
+    best = torch.zeros(len(z), dtype=torch.int64)
+    least = torch.full((len(z),), torch.inf)
+    for k, code in enumerate(codebook):
+        distance = (z - code).square().sum(1)
+        best[distance <= least], least = k, torch.minimum(least, distance)
+    return best
+
+
+def lowest(z, codebook):
+    """The first of the nearest, by the expansion, as a sort that keeps the order finds it."""
+    table = (z**2).sum(1, keepdim=True) - 2 * z @ codebook.T + (codebook**2).sum(1)
+    return table.sort(dim=1, stable=True).indices[:, 0]
+
+
 def decode(tokens, codebook, scales, up="bicubic", full=None, shape=None, times=1):
     f_hat = 0
     for index, (h, w) in zip(tokens, scales, strict=False):
@@ -143,6 +159,7 @@ RIGHT = {
         lambda f, c, s: encode(f.double(), c.double(), s),
         lambda *a: [i.int() for i in encode(*a)],
         lambda *a: encode(*a, search=lambda z, c: ((z[:, None] - c) ** 2).sum(-1).argmin(1)),
+        lambda *a: encode(*a, search=lowest),
     ],
     "06.decode": [
         decode,
@@ -177,6 +194,7 @@ WRONG = {
         lambda *a: encode(*a, down="bilinear"),
         lambda *a: encode(*a, down="bicubic"),
         lambda *a: encode(*a, search=far),
+        lambda *a: encode(*a, search=highest),
         lambda *a: encode(*a, rows=lambda x: x.reshape(-1, x.shape[1])),
         lambda *a: encode(*a, search=dot),
         lambda *a: encode(*a)[::-1],

@@ -100,7 +100,7 @@ class RemedyBench(LessonWidget):
 
     def figure(self) -> Figure:
         """Draw the last run's curve, its plane and all results."""
-        fig = Figure(figsize=(5.2, 2.1))
+        fig = Figure(figsize=(4.9, 2))
         left, right = fig.subplots(1, 2, width_ratios=[1.6, 1])
         curve = np.array(self.answer["curve"])
         for before in self.setup["before"]:

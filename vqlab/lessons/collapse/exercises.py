@@ -208,7 +208,7 @@ ema_step = Exercise(
 
 restart = Exercise(
     "04.restart",
-    title=("真能活下来的复活", "A restart that survives"),
+    title=("真能活下来的重启", "A restart that survives"),
     reference=_restarted(),
     cases=_dead,
     hints=[

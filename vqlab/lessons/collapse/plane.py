@@ -20,6 +20,7 @@ from vqlab.train import Record
 from vqlab.vqvae import SimpleVQVAE
 
 SHOWN = 250  # encoder outputs on the plane
+LEGEND = 0.745  # where it begins on the picture of `codes_picture`, as a share of the height
 SPAN = 3.2  # the plane reaches so many standard deviations of the encoder's outputs
 
 
@@ -112,9 +113,14 @@ class CollapsePanel(TrainingPanel):
                         "grey crosses unused ones.")
 
     def figure(self) -> Figure:
-        """As a `TrainingPanel`'s, a little smaller: a plane of many dots takes room in the saved lesson."""
+        """As a `TrainingPanel`'s, a little smaller: a plane of many dots takes room in the saved lesson.
+
+        Here the plane is too small for its legend, which is left out.
+        """
         fig = super().figure()
-        fig.set_size_inches(6.5, 2.3)
+        fig.set_size_inches(6.2, 2.2)
+        if self._image is not None:
+            fig.axes[-1].set_ylim(LEGEND * len(self._image), 0)
         return fig
 
     def watch_codes(self, model: SimpleVQVAE, records: Iterable[Record], x: str = "seconds") -> Iterator[Record]:

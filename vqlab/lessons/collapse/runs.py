@@ -55,8 +55,8 @@ class Score(NamedTuple):
         used, mean = f"{100 * self.usage:5.1f} %", f"{self.perplexity:5.1f}"  # as wide in every row
         return (f"使用率 {used}　困惑度 {mean}　{self.psnr:.1f} dB　"
                 f"猫：{self.cat_codes} 个码字，{self.cat_psnr:.1f} dB",
-                f"usage {used}   perplexity {mean}   {self.psnr:.1f} dB   cat: {self.cat_codes} codes, "
-                f"{self.cat_psnr:.1f} dB")
+                f"usage {used}   perplexity {mean}   {self.psnr:.1f} dB   cat: {self.cat_codes} "
+                f"code{'s' if self.cat_codes != 1 else ''}, {self.cat_psnr:.1f} dB")
 
 
 @torch.no_grad()
@@ -162,7 +162,7 @@ def draw_runs(runs: Mapping[str, SmallRun], baseline: str, field: str = "usage")
     shown = [label for label in runs if label != baseline]
     columns = 4
     rows = -(-len(shown) // columns)
-    _, grid = plt.subplots(rows, columns, figsize=(6.6, 1.35 * rows), sharex=True, sharey=True, squeeze=False)
+    _, grid = plt.subplots(rows, columns, figsize=(6.2, 1.3 * rows), sharex=True, sharey=True, squeeze=False)
     factor = 100 if field == "usage" else 1
     for ax, label in zip(grid.flat, shown, strict=False):
         for name, style in ((baseline, {"color": COLOURS["wrong"], "linestyle": "--", "linewidth": 1}),
@@ -180,7 +180,7 @@ def draw_runs(runs: Mapping[str, SmallRun], baseline: str, field: str = "usage")
 
 def draw_entropy_price(scores: Mapping[float, Score]) -> list[Axes]:
     """Draw usage and quality against the weight of the entropy term: weight -> score."""
-    _, axes = plt.subplots(1, 3, figsize=(6.2, 1.8))
+    _, axes = plt.subplots(1, 3, figsize=(5.8, 1.7))
     labels = [f"{weight:g}" for weight in scores]
     for ax, title, values, colour, marker in zip(axes, (
             "使用率 usage (%)", "猫用的码字 codes on the cat", "峰值信噪比 PSNR (dB)"), (

@@ -76,7 +76,7 @@ def draw_gain(gain: Sequence[float], patch_nums: Sequence[int], ax: Axes | None 
 
 def draw_errors(curves: Mapping[str, Sequence[float]], patch_nums: Sequence[int], ax: Axes | None = None) -> Axes:
     """Draw what remains after each scale, a curve each; the line at 1 is a map of zeros."""
-    ax = ax or plt.subplots(figsize=(7.2, 2.3))[1]
+    ax = ax or plt.subplots(figsize=(6.8, 2.2))[1]
     for (label, values), marker in zip(curves.items(), MARKERS, strict=False):
         ax.plot(range(len(values)), values, marker=marker, label=label)
     ax.axhline(1, color=COLOURS["dead"], linestyle=":", linewidth=1.5)

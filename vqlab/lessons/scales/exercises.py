@@ -15,7 +15,10 @@ SCALES = (  # (height, width) of each; some divide the last, some do not; one sc
 
 
 def _maps(generator):
-    """Five times (f (B, D, H, W), codebook (K, D), scales), on which rounding decides no choice."""
+    """Five times (f (B, D, H, W), codebook (K, D), scales), on which rounding decides no choice.
+
+    In the last, with D = 1, every code stands twice: such ties are exact, however the distance is written.
+    """
     for scales, (batch, dim, codes) in zip(SCALES, ((1, 2, 6), (2, 3, 8), (3, 4, 16), (2, 5, 5), (1, 1, 4)),
                                            strict=True):
         clear = False
@@ -25,7 +28,7 @@ def _maps(generator):
             gaps = []
             _encode(f, codebook, scales, rows=partial(_note, codebook=codebook, gaps=gaps))
             clear = min(gaps) > 1e-3
-        yield f, codebook, scales
+        yield f, codebook if dim > 1 else torch.cat([codebook, codebook.flip(0)]), scales
 
 
 def _note(small, codebook, gaps):
@@ -36,12 +39,12 @@ def _note(small, codebook, gaps):
 
 
 def _encode(f, codebook, scales, *, down="area", up="bicubic", rest_after=lambda f, rest, h, small: rest - h,
-            rows=lambda small: small.permute(0, 2, 3, 1)):
+            rows=lambda small: small.permute(0, 2, 3, 1), search=nearest_code):
     """The encoding loop, and through its settings the ways to get it wrong."""
     rest, tokens = f, []
     for size in scales:
         small = F.interpolate(rest, size, mode=down)
-        indices = nearest_code(rows(small).reshape(-1, f.shape[1]), codebook).view(len(f), -1)
+        indices = search(rows(small).reshape(-1, f.shape[1]), codebook).view(len(f), -1)
         tokens.append(indices)
         codes = codebook[indices].mT.unflatten(2, size)
         rest = rest_after(f, rest, F.interpolate(codes, f.shape[2:], mode=up), small)
@@ -111,6 +114,11 @@ encode = Exercise(
                 ("减去的是量化之前的平均，不是码字：解码器手里只有码字，量化的误差应该留给后面的尺度。",
                  "You subtract the averages from before quantizing, not the codes. The decoder has only the "
                  "codes; their error must stay for later scales to mend.")),
+        Mistake(lambda f, codebook, scales: _encode(f, codebook, scales, search=lambda rows, codebook: (
+            len(codebook) - 1 - nearest_code(rows, codebook.flip(0)))),
+                ("对，只差平局：有码字一样近时，你取了最大的索引，应取最小的（循环里用 <，不用 <=）。",
+                 "Right but for the ties: of equally near codes you take the highest index, but the lowest wins "
+                 "(in a loop, < and not <=).")),
         *(Mistake(lambda f, codebook, scales, up=up: _encode(f, codebook, scales, up=up),
                   (f"放大要用 bicubic，这里像是 {up}。", f"Enlarge with bicubic; this looks like {up}."))
           for up in ("nearest", "bilinear")),

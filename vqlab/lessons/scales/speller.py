@@ -47,13 +47,15 @@ class ScaleSpeller(LessonWidget):
 
     def figure(self) -> Figure:
         """Draw the first picture after each scale, and what each added."""
-        fig = Figure(figsize=(6, 2.5))
+        fig = Figure(figsize=(5.4, 2.3))
         spelling = next(iter(self.spellings.values()))
         axes = fig.subplots(2, len(spelling.pictures))
         titles = ["无 none", *(" × ".join(map(str, square.shape)) for square in spelling.tokens)]
         draw_images(spelling.pictures, titles, axes[0])
         draw_images([spelling.original, *_added(spelling.pictures)[1:]],
                     ["原图 original", *["添的 added"] * len(spelling.tokens)], axes[1])
+        for ax in axes.flat:
+            ax.title.set_fontsize(10)
         return fig
 
 
