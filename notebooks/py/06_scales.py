@@ -310,8 +310,8 @@ guess_phi.hold()
 without, with_phi = phi.values()
 gain = [1 - b / a for a, b in zip(without[1:], with_phi[1:], strict=True)]
 figure = lesson.draw_gain(gain, scales).figure
-classroom.show(figure, "柱状图：有了 φ，每个尺度之后的误差少多少；练满一分钟时，最后只少百分之几。",
-               "Bars: how much less error there is with φ after each scale; in the end a few per cent, after a full minute of training.")
+classroom.show(figure, "柱状图：有了 φ，每个尺度之后的误差少多少；训练完，最后只少百分之几。",
+               "Bars: how much less error there is with φ after each scale; in the end a few per cent, once trained.")
 modest = gain[4] < 0.15
 guess_phi.reveal(1, because=(
     f"少了 {100 * gain[4]:.1f} %。放大时抹平的，后面的尺度本来也会补（第 2 节）：φ 只是让它们少补一点。" if modest else
