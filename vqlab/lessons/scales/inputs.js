@@ -45,7 +45,7 @@ function render({ model, el }) {
     draw();
   };
   const said = numberList();
-  said.style.flexDirection = "column"; // long lines, one below the other
+  said.style.display = "block"; // long lines, one below the other
   root.append(scaleSlider, placeSlider, canvas, said, element("p", { class: "vq-legend" }, [
     "点一个目标，或用滑块选。朱红框：目标和它那一格的输入。打叉变淡的输入：更细，还看不到。",
     "Click a target, or use the sliders. Vermilion frames: the target, and the input in its place. Faded and crossed "
