@@ -47,7 +47,7 @@ class ScaleSpeller(LessonWidget):
 
     def figure(self) -> Figure:
         """Draw the first picture after each scale, and what each added."""
-        fig = Figure(figsize=(5.4, 2.3))
+        fig = Figure(figsize=(5.2, 2.2))
         spelling = next(iter(self.spellings.values()))
         axes = fig.subplots(2, len(spelling.pictures))
         titles = ["无 none", *(" × ".join(map(str, square.shape)) for square in spelling.tokens)]
