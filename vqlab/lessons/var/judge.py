@@ -78,7 +78,7 @@ def _spread(pictures: Tensor, labels: Tensor) -> float:
 
 def draw_verdicts(verdicts: Mapping[float, Verdict], axis: str, ax: Axes | None = None) -> Axes:
     """Draw how many are named as asked, how varied and how new they are, against a setting named ``axis``."""
-    ax = ax or plt.subplots(figsize=(7, 2.5))[1]
+    ax = ax or plt.subplots(figsize=(6.7, 2.4))[1]
     looks = (("named", "认成所要的 named as asked", "data", "o"),
              ("variety", "多样（训练图 = 1） variety (training = 1)", "z_e", "s"),
              ("novelty", "新（留出图 = 1） novelty (held out = 1)", "codes", "^"))
@@ -98,7 +98,7 @@ def draw_guesses(pictures: Tensor, labels: Tensor, scores: Tensor) -> Figure:
         labels: (B,) what they really are; marked by hatching and a triangle.
         scores: (B, classes) log-likelihoods in nats.
     """
-    fig, axes = plt.subplots(2, len(pictures), squeeze=False, figsize=(1.15 * len(pictures) + 0.4, 2.4))
+    fig, axes = plt.subplots(2, len(pictures), squeeze=False, figsize=(1.1 * len(pictures) + 0.4, 2.3))
     draw_images(list(pictures), [f"{label}" for label in labels.tolist()], axes[0])
     for ax, label, share in zip(axes[1], labels.tolist(), scores.softmax(dim=1), strict=True):
         bars = ax.bar(range(len(share)), share.tolist(), color=COLOURS["light"])
@@ -113,7 +113,7 @@ def draw_guesses(pictures: Tensor, labels: Tensor, scores: Tensor) -> Figure:
 def draw_completions(shares: dict[tuple[str, str], Sequence[float]], scales: Sequence[int],
                      ax: Axes | None = None) -> Axes:
     """Draw how often the machine sees each digit, 0 to 1, against the number of scales given."""
-    ax = ax or plt.subplots(figsize=(5.4, 2.6))[1]
+    ax = ax or plt.subplots(figsize=(5, 2.4))[1]
     for (name, values), colour, marker in zip(shares.items(), ("data", "z_e"), "os", strict=False):
         ax.plot(range(len(values)), [100 * value for value in values], marker=marker, color=COLOURS[colour],
                 label=" ".join(name))
