@@ -230,8 +230,8 @@ def test_a_sheet_is_its_pictures_side_by_side():
     rows = [torch.rand(3, 1, 4, 4, generator=torch.Generator().manual_seed(seed)) * 2 - 1 for seed in (0, 1)]
     image = sheet(rows)
     assert image.shape == (1, 8, 12)
-    assert (image[:, 4:, 8:] - rows[1][2]).abs().max() <= 1 / 19 + 1e-6  # half a grey of 20
-    assert len(image.unique()) <= 20 and sheet([torch.full((1, 1, 2, 2), 7.0)]).unique().tolist() == [1]
+    assert (image[:, 4:, 8:] - rows[1][2]).abs().max() <= 1 / 15 + 1e-6  # half a grey of 16
+    assert len(image.unique()) <= 16 and sheet([torch.full((1, 1, 2, 2), 7.0)]).unique().tolist() == [1]
 
 
 def test_drawings_show_what_they_are_given():
