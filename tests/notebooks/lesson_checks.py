@@ -207,11 +207,20 @@ def stored_problems(ipynb):
     return problems
 
 
+def lines(ipynb):
+    """How many lines of code, blank ones left out, a learner sees in view, and how many folded."""
+    counts = [0, 0]
+    for cell in nbformat.reads(ipynb, as_version=4).cells:
+        if cell.cell_type == "code":
+            folded = bool(cell.metadata.get("jupyter", {}).get("source_hidden"))
+            counts[folded] += sum(bool(line.strip()) for line in cell.source.splitlines())
+    return tuple(counts)
+
+
 def length_problems(ipynb):
     """Check that a lesson is one: few enough cells, and few lines of code that a learner sees unfolded."""
     cells = nbformat.reads(ipynb, as_version=4).cells
-    visible = sum(bool(line.strip()) for cell in cells if cell.cell_type == "code"
-                  and not cell.metadata.get("jupyter", {}).get("source_hidden") for line in cell.source.splitlines())
+    visible, _ = lines(ipynb)
     problems = []
     if len(cells) > MAX_CELLS:
         problems.append(f"{len(cells)} cells, expected at most {MAX_CELLS}")
@@ -268,23 +277,29 @@ def minutes_problems(ipynb):
     The opening says `大约 40 分钟，再加练习 20 分钟` and `about 40 minutes, plus 20 for the exercises`; a section
     begins `*8 分钟。*` and `*8 minutes.*` (or `约`, `About`), an exercise says `●○○ · 5 分钟`, `●○○ · 5 minutes`.
     """
+    problems = []
+    for opening, said, found in minutes(ipynb):
+        if said is None:
+            problems.append(f"no minutes at the start: expected {opening}")
+            continue
+        for name, number, each in zip(("sections", "exercises"), said, found, strict=True):
+            if sum(each) != number:
+                problems.append(f"{number} minutes at the start, {name} {each} make {sum(each)}")
+    return problems
+
+
+def minutes(ipynb):
+    """For Chinese, then English: the opening's pattern, (sections, exercises) it promises, and those said below."""
     cells = nbformat.reads(ipynb, as_version=4).cells
     text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
-    problems = []
     for opening, section, exercise in (
             (r"大约 (\d+) 分钟(?:，再加练习 (\d+) 分钟)?", r"^\*约? ?(\d+) 分钟。\*",
              r"[●○] (?:· |约 )(\d+) 分钟"),
             (r"[Ii]n about (\d+) minutes(?:, plus\s(\d+) for\sthe\sexercises)?",
              r"^\*(?:About )?(\d+) minutes?\.\*", r"[●○] (?:· |about )(\d+) minutes")):
         said = re.search(opening, text)
-        if not said:
-            problems.append(f"no minutes at the start: expected {opening}")
-            continue
-        for name, number, each in (("sections", said[1], section), ("exercises", said[2] or 0, exercise)):
-            minutes = [int(found) for found in re.findall(each, text, re.MULTILINE)]
-            if sum(minutes) != int(number):
-                problems.append(f"{number} minutes at the start, {name} {minutes} make {sum(minutes)}")
-    return problems
+        yield (opening, said and (int(said[1]), int(said[2] or 0)),
+               [[int(found) for found in re.findall(each, text, re.MULTILINE)] for each in (section, exercise)])
 
 
 def passages(ipynb):

@@ -64,7 +64,13 @@ def test_what_is_printed_obeys_the_language_switch(lesson):
 
 @each_lesson
 def test_minutes_add_up(lesson):
-    assert checks.minutes_problems(lesson.read_text("utf-8")) == []
+    """``pytest tests/notebooks -k minutes -s`` prints each lesson's minutes by section, and its lines of code."""
+    text = lesson.read_text("utf-8")
+    (_, _, (sections, exercises)), _ = checks.minutes(text)
+    print(f"\n{lesson.stem}: {' + '.join(map(str, sections))} = {sum(sections)} min, exercises "
+          f"{' + '.join(map(str, exercises))} = {sum(exercises)}; lines in view/folded "
+          f"{'/'.join(map(str, checks.lines(text)))}", end=" ")
+    assert checks.minutes_problems(text) == []
 
 
 @each_lesson
