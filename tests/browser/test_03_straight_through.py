@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from lab import widget
 
 from vqlab.lessons.straight_through.chase import RATE, Chase, ChasePlayer, code_changes
 
@@ -17,15 +18,6 @@ def lesson(open_lesson):
     lesson.show_answers()
     assert lesson.errors() == []
     return lesson
-
-
-def widget(lesson, source):
-    """The widget of the cell whose source holds ``source``, on screen."""
-    number = next(n for n, cell in enumerate(lesson.cells()) if source in "".join(cell["source"]))
-    found = lesson.scroll_to(number).locator(".vq-widget")
-    found.wait_for()
-    found.scroll_into_view_if_needed()
-    return found
 
 
 def answered(lesson, found, act):
