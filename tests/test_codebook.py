@@ -8,6 +8,17 @@ from hypothesis import strategies as st
 from torch import nn
 
 from vqlab import Codebook, EMACodebook, VectorQuantizer2, kmeans, nearest_code, nearest_code_by_cosine
+from vqlab.codebook import _Scores, _winner
+
+
+@pytest.fixture(autouse=True, scope="module", params=["small", "large"])
+def size(request):
+    """Every test twice, with the kernels of a small search and with those of a large one (see `vqlab.codebook`)."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "large":
+            patch.setattr("vqlab.codebook._CONVOLVE", 0)
+            patch.setattr("vqlab.codebook._COMPARE_ALL", 0)
+        yield
 
 
 def brute_force(z, codebook):
@@ -114,6 +125,25 @@ def test_answer_survives_fast_matrix_products(precision):
         torch.set_float32_matmul_precision("highest")
 
 
+@pytest.mark.parametrize("kernel", [torch.backends.mkldnn.matmul, torch.backends.mkldnn.conv])
+@pytest.mark.parametrize("precision", ["tf32", "bf16"])
+def test_answer_survives_fast_kernels(kernel, precision):
+    z, codebook = random_vectors(0, 200, 16), random_vectors(1, 64, 16)
+    try:
+        kernel.fp32_precision = precision
+        assert torch.equal(nearest_code(z, codebook), brute_force(z, codebook))
+    finally:
+        kernel.fp32_precision = "ieee"
+
+
+def test_large_search_without_onednn(monkeypatch):
+    z, codebook = random_vectors(0, 3001, 16), random_vectors(1, 700, 16)  # 2.1 million scores
+    found = nearest_code(z, codebook)
+    assert torch.equal(found, brute_force(z, codebook))
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    assert torch.equal(nearest_code(z, codebook), found)
+
+
 def test_answer_survives_autocast_and_half_precision_input():
     z, codebook = random_vectors(0, 200, 16), random_vectors(1, 64, 16)
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -147,6 +177,14 @@ def test_memory_stays_bounded(n, k, d, codes):
     run = subprocess.run([sys.executable, "-c", PEAK.format(n=n, k=k, d=d, codes=codes)], capture_output=True,
                          text=True, check=True)
     assert float(run.stdout) < 64  # N × K float32 would be 160 MB in the first case
+
+
+def test_nothing_in_the_loop_waits_for_the_device():
+    z, codebook = torch.empty(500, 8, device="meta"), torch.empty(70, 8, device="meta")  # shapes only: nothing to ask
+    index, lead = _winner(*_Scores(z, codebook)(z[:100]))
+    assert index.shape == lead.shape == (100,)
+    with pytest.raises(RuntimeError):  # its results are asked for, once, behind the loop
+        nearest_code(z, codebook)
 
 
 @pytest.mark.cuda

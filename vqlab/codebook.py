@@ -15,8 +15,11 @@ from torch import Tensor, nn
 
 # Scores held at once, in float32: 8 MiB, which stay in a CPU's cache; 32 MiB on a GPU, whose kernels want more work.
 _CHUNK = {"cpu": 2**21, "cuda": 2**23}
-# Unit roundoff of a matrix product, by torch.get_float32_matmul_precision(): float32, TF32, bfloat16.
-_ROUNDOFF = {"highest": 2.0**-24, "high": 2.0**-10, "medium": 2.0**-7}
+# Unit roundoff of a product, by the precision that torch.backends lets it have: float32, TF32, bfloat16.
+_ROUNDOFF = {"none": 2.0**-24, "ieee": 2.0**-24, "tf32": 2.0**-10, "bf16": 2.0**-7}
+# Scores from which on a CPU makes them by convolution (see `_affine`), and float64 numbers up to which every code is
+# compared with a vector that two codes come near.
+_CONVOLVE, _COMPARE_ALL = 2**20, 2**18
 
 
 @torch.no_grad()
@@ -47,38 +50,27 @@ def nearest_code(z: Tensor, codebook: Tensor) -> Tensor:
     _check(z, codebook)
     with torch.autocast(z.device.type, enabled=False):
         scores_of = _Scores(z, codebook)
-        groups, size = scores_of.groups, scores_of.size
         indices = torch.empty(len(z), dtype=torch.int64, device=z.device)
-        lead = torch.empty(len(z), device=z.device)  # of a row's best over its runner-up, less the rounding error
-        row = torch.arange(scores_of.step, device=z.device)
+        lead = torch.empty(len(z), device=z.device)
         for start in range(0, len(z), scores_of.step):  # all shapes are known beforehand: a GPU is never waited for
             rows = slice(start, start + scores_of.step)
-            scores, slack = scores_of(z[rows])
-            n = row[:len(scores)]
-            scores = scores.view(-1, size, groups)  # code k is member k // groups of group k % groups
-            minima = scores.amin(dim=1)  # (n, groups)
-            best, group = minima.min(dim=1)
-            members = scores[n, :, group]  # (n, size)
-            member = members.min(dim=1).indices
-            indices[rows] = member * groups + group
-            minima[n, group] = members[n, member] = torch.inf
-            runner_up = torch.minimum(minima.amin(dim=1), members.amin(dim=1))
-            lead[rows] = runner_up - best - slack
-        if not (lead.amin() > -torch.inf and scores_of.longest.square() < torch.inf):
+            indices[rows], lead[rows] = _winner(*scores_of(z[rows]))
+        if not (lead.amin() > -torch.inf) & (scores_of.longest.square() < torch.inf):
             raise ValueError("expected finite vectors and codes (below 1e18), got NaN, Inf or an overflow")
 
         close = (lead <= 0).nonzero().squeeze(1)
-        for rows in close.split(scores_of.few) if len(close) else ():
-            scores, slack = scores_of(z[rows])
-            indices[rows] = _settle(z[rows], codebook, scores.view(-1, size, groups), slack)
+        if 0 < len(close) * codebook.numel() <= _COMPARE_ALL:  # too little work to choose candidates
+            indices[close] = (z[close, None].double() - codebook.double()).square_().sum(dim=2).argmin(dim=1)
+        elif len(close):
+            for rows in close.split(scores_of.few):
+                indices[rows] = _settle(z[rows], codebook, *scores_of(z[rows]))
         return indices
 
 
 class _Scores:
-    """(n, D) rows of z -> (n, size · groups) scores ‖e‖² − 2 z·e in float32, and (n,) by how much they may be off.
+    """(n, D) rows of z -> (n, size, groups) scores ½‖e‖² − z·e in float32, and (n,) by how much they may be off.
 
-    The scores lie in one buffer, which the next call overwrites: fresh memory would cost as much as the product.
-    Those beyond K, which fill the last group up, are infinite.
+    Code k is member k // groups of group k % groups. The scores beyond K, which fill the last group up, are infinite.
     """
 
     def __init__(self, z: Tensor, codebook: Tensor):
@@ -86,27 +78,57 @@ class _Scores:
         self.groups = min(num_codes, 32 * math.ceil(math.sqrt(num_codes) / 32))  # by 32: whole vector registers
         self.size = -(-num_codes // self.groups)
         self.origin = z.mean(dim=0, dtype=torch.float32)  # moving everything changes no distance; it rounds less
-        codes = torch.zeros(self.groups * self.size, width, dtype=torch.float32, device=z.device)
-        torch.sub(codebook, self.origin, out=codes[:num_codes])
-        lengths = codes.norm(dim=1)
+        self.minus_codes = torch.zeros(self.size * self.groups, width, dtype=torch.float32, device=z.device)
+        torch.sub(self.origin, codebook, out=self.minus_codes[:num_codes])
+        lengths = self.minus_codes.norm(dim=1)
         self.shortest, self.longest = lengths[:num_codes].aminmax()
-        self.codes, self.code_norms = codes.t(), lengths.square()
-        self.code_norms[num_codes:] = torch.inf
-        self.relative = (width + 8) * _ROUNDOFF[torch.get_float32_matmul_precision()]
-        self.underflow = 8 * (width + 8) * torch.finfo(torch.float32).tiny
+        self.half_norms = lengths.square().mul_(0.5)
+        self.half_norms[num_codes:] = torch.inf
+        cpu, gpu = torch.backends.mkldnn, torch.backends.cuda
+        kernels = (cpu.conv, cpu.matmul) if z.device.type == "cpu" else (gpu.matmul,)
+        self.relative = (width + 8) * max(_ROUNDOFF[kernel.fp32_precision] for kernel in kernels)
+        self.underflow = 4 * (width + 8) * torch.finfo(torch.float32).tiny
         rows = _CHUNK.get(z.device.type, _CHUNK["cpu"]) // num_codes
         self.step = min(len(z), max(16, rows))  # a product of fewer rows would do little but read the codes
         self.few = max(1, rows // 4)  # as many as can be settled at once: each may have K candidates, in float64
-        self.buffer = z.new_empty(self.step, len(self.code_norms), dtype=torch.float32)
 
     def __call__(self, z: Tensor) -> tuple[Tensor, Tensor]:
         centred = (z - self.origin).float()
-        scores = torch.addmm(self.code_norms, centred, self.codes, alpha=-2, out=self.buffer[:len(z)])
+        scores = _affine(centred, self.minus_codes, self.half_norms).view(-1, self.size, self.groups)
         # The winner is no farther than the shortest code, so by the triangle inequality its own norm is at most
         # `reach`, and products of norms bound every rounding.
         norms = centred.norm(dim=1)
         reach = torch.minimum(2 * norms + self.shortest, self.longest)
-        return scores, 2 * self.relative * reach * (reach + 2 * norms) + self.underflow
+        return scores, self.relative * reach * (reach + 2 * norms) + self.underflow
+
+
+def _affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """(n, D) vectors, (K, D) weight, (K,) bias -> (n, K): x weightᵀ + bias.
+
+    A large product on a CPU is taken as a 1 × 1 convolution: the same sums, but by oneDNN, in the widest registers
+    the processor has. PyTorch gives `addmm` to MKL, which takes up to twice as long where Intel did not make the
+    processor. But oneDNN first copies the weight; where the copy would be larger than the result, `addmm` does it.
+    """
+    n, width = x.shape
+    if (x.device.type != "cpu" or not torch.backends.mkldnn.is_available()
+            or width > n or n * len(weight) < _CONVOLVE):
+        return torch.addmm(bias, x, weight.t())
+    x = F.pad(x, (0, 0, 0, -n % 16))  # to 16 pictures, one pixel wide: of fewer, PyTorch does not always ask oneDNN
+    pictures = x.view(16, -1, 1, width).permute(0, 3, 1, 2)  # (B, D, H, W), in memory still vector by vector
+    return F.conv2d(pictures, weight[:, :, None, None], bias).permute(0, 2, 3, 1).reshape(len(x), -1)[:n]
+
+
+def _winner(scores: Tensor, slack: Tensor) -> tuple[Tensor, Tensor]:
+    """(n, size, groups) scores -> (n,) int64 the least one's code; (n,) its lead over the next, less the slack."""
+    groups = scores.shape[2]
+    row = torch.arange(len(scores), device=scores.device)
+    minima = scores.amin(dim=1)  # (n, groups)
+    best, group = minima.min(dim=1)
+    members = scores[row, :, group]  # (n, size)
+    member = members.min(dim=1).indices
+    minima[row, group] = members[row, member] = torch.inf
+    runner_up = torch.minimum(minima.amin(dim=1), members.amin(dim=1))
+    return member * groups + group, runner_up - best - slack
 
 
 def _check(z: Tensor, codebook: Tensor) -> None:
