@@ -113,7 +113,8 @@ def _affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     if (x.device.type != "cpu" or not torch.backends.mkldnn.is_available()
             or width > n or n * len(weight) < _CONVOLVE):
         return torch.addmm(bias, x, weight.t())
-    x = F.pad(x, (0, 0, 0, -n % 16))  # to 16 pictures, one pixel wide: of fewer, PyTorch does not always ask oneDNN
+    if n % 16:  # 16 pictures, one pixel wide: of fewer, PyTorch does not always ask oneDNN
+        x = F.pad(x, (0, 0, 0, -n % 16))
     pictures = x.view(16, -1, 1, width).permute(0, 3, 1, 2)  # (B, D, H, W), in memory still vector by vector
     return F.conv2d(pictures, weight[:, :, None, None], bias).permute(0, 2, 3, 1).reshape(len(x), -1)[:n]
 

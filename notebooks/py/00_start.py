@@ -137,7 +137,7 @@ guess_bits.reveal(2, because=("16 个像素分一个 token 的 9 比特。", "Si
 #
 # *3 分钟。* 一张图这样走：**编码器**把每 4 × 4 个像素变成一个 8 维向量 $z_e$ → **量化器**把它换成**码本**里最近的**码字** $z_q$，码字的编号就是 token（把连续的值换成有限个值之一，叫**量化**；把整个向量一起换掉，叫**向量量化**）→ **解码器**把码字变回像素。下面画的就是它，写着每一步的形状（通道数 × 高 × 宽）。三部分都从零开始，一起学，教材是从另外七张照片里随机裁出的小块。
 #
-# 按下面的**停止**，随时可以结束，学到的都会留下。曲线有两条：
+# 按下面的**停止并保留**，随时可以结束，学到的都会留下。曲线有两条：
 #
 # - **峰值信噪比**（PSNR）用分贝衡量误差：均方误差每减少一半，就高出约 3 dB。
 # - **困惑度**是“实际用上了多少种 token”，也就是相当于把多少种用得一样多：512 种用得一样多时是 512，只用一种时是 1。
@@ -151,7 +151,7 @@ guess_bits.reveal(2, because=("16 个像素分一个 token 的 9 比特。", "Si
 # → the **decoder** turns codes back into pixels. It is drawn below, with the shape after each step (channels × height ×
 # width). All three start from scratch and learn together, on random crops of seven other photographs.
 #
-# Press **Stop** below whenever you like: what was learnt is kept. There are two curves:
+# Press **Stop and keep** below whenever you like: what was learnt stays. There are two curves:
 #
 # - **PSNR** measures the error in decibels: each halving of the mean squared error adds about 3 dB.
 # - **Perplexity** is “how many different tokens are really in use”, as if so many were used equally: 512 when all 512 are used equally, 1

@@ -485,7 +485,7 @@ classroom.show(figure, "两组横条：四种算法的内存峰值和时间。br
 #
 # 内存由 PyTorch 的 profiler 量出，是输入之外的峰值；时间是与最快者的比值，你的机器会给出别的数。broadcast 的峰值是**两份** (N, K, D)：差，和它的平方。
 #
-# N 加大到 16 倍呢？公式的表跟着 N 一起变大；`nearest_code` 的表有上限，只有居中后的那份 z 和结果还随 N 变大。
+# N 加大到 16 倍呢？公式的表跟着 N 一起变大；`nearest_code` 的表有上限，还随 N 变大的，只有每个向量的索引和另一个数。
 #
 # </div>
 # <div lang="en">
@@ -493,8 +493,8 @@ classroom.show(figure, "两组横条：四种算法的内存峰值和时间。br
 # Memory is measured by PyTorch's profiler, the peak beyond the inputs; times are multiples of the fastest, and differ on
 # your machine. Broadcast peaks at **two** tensors (N, K, D): the difference and its square.
 #
-# And with 16 times the N? The formula's table grows along; `nearest_code`'s has a ceiling, and only its centred copy of z and
-# the result still grow with N.
+# And with 16 times the N? The formula's table grows along; `nearest_code`'s has a ceiling, and only the indices, with one
+# more number a vector, still grow with N.
 #
 # </div>
 

@@ -40,7 +40,7 @@
 import torch
 
 from vqlab import EMACodebook, EMAVectorQuantizer, FiniteScalarQuantizer, SimpleVQVAE, VectorQuantizer2
-from vqlab import classroom, crops, fit, held_out_photo, perplexity, photos, pick_device, usage
+from vqlab import classroom, crops, fit, held_out_photo, nearest_code, perplexity, photos, pick_device, usage
 from vqlab.classroom import Option, Predict, Question, Quiz
 from vqlab.lessons import collapse as lesson
 
@@ -111,7 +111,7 @@ assert dead.usage < 0.25 or record.step < 50  # 早停除外 unless stopped earl
 #
 # <div lang="zh">
 #
-# *6 分钟。* 为了快，下面都用小得多的模型：宽度减半，没有残差块，256 个码字，每步 8 块 32 × 32 像素，β = 1，80 步，每次不到一秒。先给一个好起点（k-means），再把学习率调高 40 倍：编码器变得太快，码字追不上。下面是使用率，从第一步到最后。
+# *6 分钟。* 为了快，下面都用小得多的模型：宽度减半，没有残差块，256 个码字，每步 8 块 32 × 32 像素，β = 1，80 步，每次不到一秒。先给一个好起点（k 均值），再把学习率调高 40 倍：编码器变得太快，码字追不上。下面是使用率，从第一步到最后。
 #
 # </div>
 # <div lang="en">
@@ -277,7 +277,7 @@ classroom.say("\n".join(f"{share.item():4.0%}　{zh}" for (zh, _), share in ways
 #
 # *7 分钟。* 同样的种子，同样的步数，每次只加一样：
 #
-# - **k-means 起点**：第一批向量的聚类中心做码字。
+# - **k 均值起点**：第一批向量的聚类中心做码字。
 # - **滑动平均（EMA）**：码字 = 选它的向量的平均，两个平均量都从 0 起。
 # - **重启**：很少有人选的码字，挪到这一批的某个向量上。
 # - **余弦搜索**：只比方向，不比长短。这里只有搜索看方向，查出来的码字仍有长短；论文里查出来的也归一化。
@@ -316,7 +316,7 @@ best_alone.hold()
 import matplotlib.pyplot as plt
 
 lesson.draw_runs({" ".join(label): run for label, run in runs.items()}, baseline="没有补救 no remedy")
-classroom.show(plt.gcf(), "七幅小图，每幅一条使用率曲线，虚线是没有补救的。k-means 起点、重启和默认三样"
+classroom.show(plt.gcf(), "七幅小图，每幅一条使用率曲线，虚线是没有补救的。k 均值起点、重启和默认三样"
                "远在虚线之上；旋转技巧和熵损失只比虚线略高。",
                "Seven small panels, each a usage curve over the dashed one of no remedy. K-means start, restart and "
                "the default three lie far above it; rotation and entropy stay little above the dashed line.")
@@ -324,7 +324,7 @@ classroom.say("\n".join(f"{run.score.text[0]}　　{zh}" for (zh, _), run in run
               "\n".join(f"{run.score.text[1]}   {en}" for (_, en), run in runs.items()))
 alone = [runs[name].score.usage for name in names]
 best_alone.reveal(max(range(6), key=alone.__getitem__), because=(
-    "k-means 起点和重启遥遥领先。k-means 只给好起点，编码器一动，码字又落在后面；重启每一步都再试一次。",
+    "k 均值起点和重启遥遥领先。k 均值只给好起点，编码器一动，码字又落在后面；重启每一步都再试一次。",
     "K-means start and restart are far ahead. K-means gives a good start only: once the encoder moves, codes are left "
     "behind. Restart tries again at every step."))
 assert min(alone[0], alone[2]) > 1.5 * max(alone[1], *alone[3:])  # k-means, restart
@@ -434,7 +434,7 @@ no_op.reveal(3, because=(
 #
 # <div lang="zh">
 #
-# *选读，5 分钟。* 熵损失直接鼓励用更多的码字。设 $p_n$ 是向量 $z_n$ 选各个码字的概率（τ 是温度：越小，越只认最近的）：损失是各个 $p_n$ 的熵的平均，减去平均分布的熵。把它加到“k-means 起点 + EMA”上（没有重启），权重 0、0.1、1，训练 100 步。
+# *选读，5 分钟。* 熵损失直接鼓励用更多的码字。设 $p_n$ 是向量 $z_n$ 选各个码字的概率（τ 是温度：越小，越只认最近的）：损失是各个 $p_n$ 的熵的平均，减去平均分布的熵。把它加到“k 均值起点 + EMA”上（没有重启），权重 0、0.1、1，训练 100 步。
 #
 # </div>
 # <div lang="en">
@@ -605,7 +605,7 @@ if record.seconds > 30:  # 早停除外 unless stopped early
 # - 坍缩是赢家通吃：没人选的码字收不到梯度，于是更没有人选。
 # - 起点、学习率、没有去偏的平均，都能杀死码本。
 # - 困惑度和使用率取决于数了多少、怎么数；它们高，不等于误差小。
-# - k-means 起点 + EMA + 重启是默认的组合；重启要连平均量一起改。
+# - k 均值起点 + EMA + 重启是默认的组合；重启要连平均量一起改。
 # - FSQ 没有码本，也就没有可死的码字。
 #
 # </div>
@@ -772,12 +772,13 @@ lesson.exercises.restart.check(solution, quiet=True)
 #
 # <div lang="zh">
 #
-# EMA 和重启合在一起，就是这样一个能自己保持活力的码本。与 `vqlab` 走同样的 20 步，码字相同：
+# EMA 和重启合在一起，就是这样一个能自己保持活力的码本。从同样的状态出发，与 `vqlab` 各走一步，走 20 次，每次码字都相同：
 #
 # </div>
 # <div lang="en">
 #
-# EMA and restart together make a codebook that keeps itself in use. Take the same 20 steps as `vqlab`: the codes agree.
+# EMA and restart together make a codebook that keeps itself in use. Take 20 steps beside `vqlab`, each
+# from the same state: every time the codes agree.
 #
 # </div>
 
@@ -788,7 +789,7 @@ class LivingCodebook:
         self.n, self.m = torch.zeros(len(codes)), torch.zeros_like(codes)
 
     def step(self, z):  # (N, D)
-        member = torch.nn.functional.one_hot(torch.cdist(z, self.codes).argmin(dim=1), len(self.codes)).to(z)  # (N, K)
+        member = torch.nn.functional.one_hot(nearest_code(z, self.codes), len(self.codes)).to(z)  # (N, K)
         self.n += (1 - self.decay) * (member.sum(dim=0) - self.n)
         self.m += (1 - self.decay) * (member.t() @ z - self.m)
         chosen = self.n > 1e-6
@@ -799,15 +800,17 @@ class LivingCodebook:
 
 
 # %% jupyter={"source_hidden": true}
+torch.manual_seed(0)
 theirs = EMACodebook(64, 8, restart_below=0.1)
 ours = LivingCodebook(theirs.weight)
 for step, z in enumerate(vectors[:20]):  # of section 6
+    ours.codes, ours.n, ours.m = theirs.weight.clone(), theirs.cluster_size.clone(), theirs.embed_sum.clone()
     torch.manual_seed(step)
     theirs.observe(z, theirs.search(z))
     torch.manual_seed(step)
     ours.step(z)
-assert torch.allclose(ours.codes, theirs.weight, atol=1e-4)
-classroom.say("20 步之后，码字相同", "after 20 steps the codes are the same")
+    assert torch.allclose(ours.codes, theirs.weight, atol=1e-4)
+classroom.say("20 步，每一步之后码字都相同", "20 steps, and after each the codes are the same")
 
 
 # %% [markdown]
@@ -891,7 +894,7 @@ assert capstone.check(solution, quiet=True).state == "right"
 # | 承诺损失 | $\beta \lVert z_e - \mathrm{sg}[z_q] \rVert^2$，只推动编码器 |
 # | EMA | $n \leftarrow \lambda n + (1 - \lambda)\,\text{个数}$，$m \leftarrow \lambda m + (1 - \lambda)\,\text{和}$，$e = m / n$ |
 # | 困惑度 | $\exp(-\sum_k p_k \ln p_k)$，总要连同数了多少个 |
-# | 坍缩时 | k-means 起点、EMA、重启（连同 $m$、$n$）；或者 FSQ |
+# | 坍缩时 | k 均值起点、EMA、重启（连同 $m$、$n$）；或者 FSQ |
 #
 # </div>
 # <div lang="en">

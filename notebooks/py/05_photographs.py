@@ -152,12 +152,12 @@ guess_sight.reveal(lesson.box(sees).width, because=(
 #
 # <div lang="zh">
 #
-# *5 分钟。* 从头训练一个同样的模型，35 秒。右边是没见过的猫。按**停止**，再按**继续**：优化器的动量、随机数的位置都记在 `state` 里，接着练和没停过一样。
+# *5 分钟。* 从头训练一个同样的模型，35 秒。右边是没见过的猫。按**停止并保留**，再按**继续**：优化器的动量、随机数的位置都记在 `state` 里，接着练和没停过一样。
 #
 # </div>
 # <div lang="en">
 #
-# *5 minutes.* Train such a model from nothing, for 35 seconds. On the right is the cat it has never seen. Press **Stop**, then
+# *5 minutes.* Train such a model from nothing, for 35 seconds. On the right is the cat it has never seen. Press **Stop and keep**, then
 # **Continue**: the optimizer's moments and the place in the random numbers are kept in `state`, so it goes on as if never stopped.
 #
 # </div>

@@ -93,14 +93,14 @@ for record in panel.watch(fit(model, batches, seconds=60), preview=look):
 # %% [markdown]
 # <div lang="zh">
 #
-# 训练要一分钟，按“停止”可以提前结束，学到的都保留。右边的小图是考题：一只没见过的猫，写到第 1、2、3、4、5 个尺度。
+# 训练要一分钟，按**停止并保留**可以提前结束。右边的小图是考题：一只没见过的猫，写到第 1、2、3、4、5 个尺度。
 #
 # 一共多少个 token？1 + 4 + 16 + 64 + 256。它们查的是**同一个**码本。
 #
 # </div>
 # <div lang="en">
 #
-# Training takes a minute; **Stop** ends it early, and what was learnt is kept. The little pictures on the right are the exam:
+# Training takes a minute; **Stop and keep** ends it early. The little pictures on the right are the exam:
 # a cat it has never seen, written up to scale 1, 2, 3, 4, 5.
 #
 # How many tokens in all? 1 + 4 + 16 + 64 + 256. All are looked up in the **same** codebook.
@@ -321,14 +321,14 @@ assert gain[4] > 0 or record.seconds < 20
 # %% [markdown]
 # <div lang="zh">
 #
-# 这是公平的比较吗？编码器的特征不动，两个量化器从同样的种子开始，看同样的数据，各学 100 步，只差 φ。差别是真的，大小却要看模型练了多久：练得越久，φ 添得越少；哪个尺度之后少得最多，也会变。早点按“停止”，再比一比。论文的消融在 256 × 256 的 ImageNet 上，尺度更多，放大更猛，不能直接拿来比。
+# 这是公平的比较吗？编码器的特征不动，两个量化器从同样的种子开始，看同样的数据，各学 100 步，只差 φ。差别是真的，大小却要看模型练了多久：练得越久，φ 添得越少；哪个尺度之后少得最多，也会变。早点按**停止并保留**，再比一比。论文的消融在 256 × 256 的 ImageNet 上，尺度更多，放大更猛，不能直接拿来比。
 #
 # </div>
 # <div lang="en">
 #
 # Is the comparison fair? The encoder's features stay fixed; both quantizers start from one seed, see the same data and learn
 # for 100 steps; only φ differs. The difference is real, but its size depends on how long the model has trained: the
-# longer, the less φ adds, and after which scale it is largest changes, too. Press **Stop** early once, and compare. The paper
+# longer, the less φ adds, and after which scale it is largest changes, too. Press **Stop and keep** early once, and compare. The paper
 # works on ImageNet at 256 × 256, with more scales and stronger enlargement: not the same experiment.
 #
 # </div>

@@ -286,12 +286,12 @@ assert after < before and abs(after - library) < 1e-3
 # %% [markdown]
 # <div lang="zh">
 #
-# **停止** 会保留学到的。训练时每 10 个标签有 1 个被换成“没有类别”：同一个网络于是也学会了不看类别，下一节的引导用得着。
+# 按**停止并保留**可以提前结束。训练时每 10 个标签有 1 个被换成“没有类别”：同一个网络于是也学会了不看类别，下一节的引导用得着。
 #
 # </div>
 # <div lang="en">
 #
-# **Stop** keeps what was learnt. In training 1 label in 10 is replaced by “no class”, so the same network also learns to do
+# **Stop and keep** ends it early. In training 1 label in 10 is replaced by “no class”, so the same network also learns to do
 # without one; guidance, in the next section, needs that.
 #
 # </div>

@@ -125,13 +125,16 @@ class Lesson:
         stop = self.page.locator(".vq-widget button:not([disabled])").filter(has_text="Stop and keep")
         deadline, shown = time.monotonic() + seconds, None
         while True:
-            waiting = [number for number, cell in enumerate(self.cells())
+            cells = self.cells()
+            waiting = [number for number, cell in enumerate(cells)
                        if cell["cell_type"] == "code" and cell["source"] and not cell["execution_count"]]
             if not waiting:
                 return self.wait_idle()
+            if errors := self.errors():  # the cells after it will never run
+                raise RuntimeError("\n".join(errors))
             if time.monotonic() > deadline:
                 raise TimeoutError(f"cell {waiting[0]} still running after {seconds} s")
-            if waiting[0] != shown and ".watch" in "".join(self.cells()[waiting[0]]["source"]):  # and watch_codes
+            if waiting[0] != shown and ".watch" in "".join(cells[waiting[0]]["source"]):  # and watch_codes
                 shown = waiting[0]
                 self.scroll_to(shown)
             for button in stop.filter(visible=True).all():

@@ -200,7 +200,7 @@ def test_the_bench_runs_to_its_end_and_writes_a_row():
     while answer["state"] == "running":
         answer = ask(widget, go=True)
     assert answer["state"] == "finished" and answer["curve"][-1][0] == 3
-    assert widget.rows[-1]["label"] == ["k-means 起点、重启", "k-means start, restart"]
+    assert widget.rows[-1]["label"] == ["k 均值起点、重启", "k-means start, restart"]
     assert widget.rows[-1]["steps"] == 3 and len(answer["used"]) == 256
     assert ask(widget, go=True)["state"] == "finished" and len(widget.rows) == 2  # asked once too often
     assert widget.picture().startswith(b"\x89PNG")

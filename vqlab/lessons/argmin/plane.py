@@ -7,6 +7,7 @@ import matplotlib.pyplot as plt
 import torch
 import traitlets
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -123,6 +124,8 @@ def draw_voronoi(plane: ColourPlane, codebook: Tensor, ax: Axes | None = None) -
     edges = (cells[:, 1:] != cells[:, :-1])[1:] | (cells[1:] != cells[:-1])[:, 1:]
     if edges.any():
         ax.contour(xs[1:].numpy(), ys[1:].numpy(), edges.float().numpy(), levels=[0.5], colors="black", linewidths=1)
+    ties = torch.stack([plane.points, codebook[nearest_code(plane.points, codebook)]], dim=1)
+    ax.add_collection(LineCollection(ties.numpy(), colors="white", linewidths=0.4, alpha=0.35))
     ax.scatter(*plane.points.T.numpy(), c=plane.colours.numpy() / 255, s=5)
     ax.scatter(*codebook.T.numpy(), c=colours.numpy(), s=170, edgecolors="white", linewidths=2.5)
     for number, (point, colour) in enumerate(zip(codebook.tolist(), colours, strict=True)):

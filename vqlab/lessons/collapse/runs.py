@@ -23,7 +23,7 @@ STEPS = 80  # of a small training
 WORDS, SIZE = 256, 8  # K and D of a small training
 SCORED = 64  # crops in a batch that `score` looks at
 REMEDIES = {  # name -> what a learner reads
-    "kmeans": ("k-means 起点", "k-means start"),
+    "kmeans": ("k 均值起点", "k-means start"),
     "ema": ("滑动平均", "EMA"),
     "restart": ("重启", "restart"),
     "cosine": ("余弦搜索", "cosine search"),

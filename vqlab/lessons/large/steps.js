@@ -2,10 +2,10 @@ import { asker, button, element, radios, widgetRoot } from "../../classroom/widg
 import { onLookChange, sharpContext, themeColours } from "../../classroom/canvas.js";
 
 function render({ model, el }) {
-  const { sizes, dims, alt } = model.get("setup");
+  const { sizes, dims } = model.get("setup");
   const root = widgetRoot(el);
   const values = { ...model.get("answer").values };
-  const canvas = element("canvas", { role: "img", "aria-label": alt });
+  const canvas = element("canvas", { role: "img" });
   canvas.style.cssText = `width:100%;height:${34 + 34 * model.get("answer").times.length}px;display:block`;
   const choose = (key) => (value) => {
     values[key] = value;
@@ -19,7 +19,8 @@ function render({ model, el }) {
     element("div", { class: "vq-row" }, again, list), canvas);
 
   const draw = () => {
-    const { times, request } = model.get("answer");
+    const { times, request, alt } = model.get("answer");
+    canvas.ariaLabel = alt;
     list.replaceChildren(element("span", {}, ["单位：乘积的时间；现在测的，在你的机器上",
       "in units of the product's time; measured now, on your machine"]));
     Object.assign(root.dataset, { answered: request, times: JSON.stringify(times) });

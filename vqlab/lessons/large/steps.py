@@ -56,20 +56,21 @@ class StepTimes(LessonWidget):
     script = "steps.js"
     setup = traitlets.Dict().tag(sync=True)
     answer = traitlets.Dict().tag(sync=True)
-    alt_zh = "横条图，以矩阵乘积为 1：argmin 和 min 与乘积相当，只求最小值的 amin 短得多。"
-    alt_en = ("Bars in units of the matrix product: argmin and min about as long as the product; amin, which finds "
-              "the smallest value alone, far shorter.")
 
     def __init__(self, steps: Mapping[str, Callable[[Tensor], Any]], num_codes: int = 1024, dim: int = 16):
         self.steps = dict(steps)
-        super().__init__(setup={"sizes": SIZES, "dims": DIMS, "alt": f"{self.alt_zh} {self.alt_en}"})
+        super().__init__(setup={"sizes": SIZES, "dims": DIMS})
         self.update({"codes": num_codes, "dim": dim}, 0)
         self.on_msg(self._asked)
 
     def update(self, values: Mapping[str, int], request: int) -> None:
         """Measure with these K and D, and show the bars."""
         times = step_times(self.steps, values["codes"], values["dim"])
-        self.answer = {"values": dict(values), "request": request, "times": list(times.items())}
+        listed = ", ".join(f"{name} {time:.2f}" for name, time in times.items())
+        self.alt_zh = f"横条图，以矩阵乘积的时间为 1：{listed}。"
+        self.alt_en = f"Bars, in units of the matrix product's time: {listed}."
+        self.answer = {"values": dict(values), "request": request, "times": list(times.items()),
+                       "alt": f"{self.alt_zh} {self.alt_en}"}
 
     def _asked(self, _, content, buffers) -> None:
         self.update(content["values"], content["request"])
