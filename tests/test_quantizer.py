@@ -417,6 +417,7 @@ def test_the_estimator_decides_the_gradient_and_not_the_value():
         VectorQuantizer2(8, 4, estimator="gumbel")
 
 
+@pytest.mark.filterwarnings("ignore:Guards may run slower on Python 3.13.0")  # not about our code
 def test_torch_compile_traces_the_quantizer_without_a_warning():
     z_e = torch.randn(2, 4, 3, 3, generator=torch.Generator().manual_seed(0))
     torch.manual_seed(0)

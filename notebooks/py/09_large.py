@@ -300,6 +300,7 @@ with_levels = lesson.StepTimes(steps | {
     "两层 two levels": lambda scores: two_levels(scores, math.isqrt(scores.shape[1]))})
 with_levels
 
+
 # %% [markdown]
 # ### 乘积的另一个名字 · The product by another name
 #

@@ -60,7 +60,7 @@ class Verdict(NamedTuple):
         example: lines of the first case that differs, each a label (Chinese, English) and a value, one for both
             languages or (Chinese, English).
         reason: where the hint comes from: ``"mistake"`` (one of the listed), ``"diagnosis"`` (a fact about the
-            numbers), ``"changed"`` (the inputs), or nothing.
+            numbers), ``"changed"`` (the inputs), ``"slow"`` (it was stopped), or nothing.
     """
 
     state: str

@@ -59,7 +59,7 @@ class Capstone:
          "Too few decibels: with a LivingCodebook the loss is reconstruction plus commitment alone; train some "
          "hundred steps more, with a learning rate that falls from 0.002 to 0."),
     ]
-    patience = 30.0
+    patience = 60.0
 
     def __init__(self, folder: str | os.PathLike | None = None):
         if folder is None:
@@ -95,8 +95,9 @@ class Capstone:
                 with Patience(self.patience):
                     pair = make(batches) if callable(make) else make
             except OutOfPatience:
-                return _wrong(f"训练超过 {self.patience:g} 秒，已经停下。这里几百步就够。",
-                              f"Training was stopped after {self.patience:g} seconds. Some hundred steps are enough.")
+                hint = (f"训练超过 {self.patience:g} 秒，已经停下。这里几百步就够。",
+                        f"Training was stopped after {self.patience:g} seconds. Some hundred steps are enough.")
+                return Verdict("wrong", hint, reason="slow")
             except Exception as error:
                 return _raised(("训练", "training"), error)
             if pair is None or pair is ...:
