@@ -16,7 +16,7 @@ def size(request):
     """Every test twice, with the kernels of a small search and with those of a large one (see `vqlab.codebook`)."""
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "large":
-            patch.setattr("vqlab.codebook._CONVOLVE", 0)
+            patch.setattr("vqlab.codebook._CONVOLVE", (1, 1))
             patch.setattr("vqlab.codebook._COMPARE_ALL", 0)
         yield
 

@@ -61,8 +61,10 @@ def matmul_alone(z, codebook):
 
 
 def product_alone(z, codebook):
-    for chunk in z.split(max(1, 2**21 // len(codebook))):
-        _affine(chunk, codebook, codebook[:, 0])
+    rows = max(1, 2**21 // len(codebook))
+    scores = torch.empty(min(rows, len(z)), len(codebook))
+    for chunk in z.split(rows):
+        _affine(chunk, codebook, codebook[:, 0], scores)
 
 
 PEERS = {"nearest_code": nearest_code, "seed formula": seed_formula, "torch.cdist": by_cdist, "FAISS exact": by_faiss,
