@@ -17,7 +17,7 @@ from torch import Tensor, nn
 _CHUNK = {"cpu": 2**21, "cuda": 2**23}
 # Unit roundoff of a product, by the precision that torch.backends lets it have: float32, TF32, bfloat16.
 _ROUNDOFF = {"none": 2.0**-24, "ieee": 2.0**-24, "tf32": 2.0**-10, "bf16": 2.0**-7}
-# Rows and scores from which on a CPU makes the scores by convolution, see `_affine`.
+# Rows and scores from which on a CPU makes the scores by convolution, see `_convolution`.
 _CONVOLVE = 128, 2**20
 # Float64 numbers up to which a vector that two codes come near is compared with every code.
 _COMPARE_ALL = 2**18
@@ -93,30 +93,34 @@ class _Scores:
         rows = _CHUNK.get(z.device.type, _CHUNK["cpu"]) // num_codes
         self.step = min(len(z), max(16, rows))  # a product of fewer rows would do little but read the codes
         self.few = max(1, rows // 4)  # as many as can be settled at once: each may have K candidates, in float64
-        self.buffer = torch.empty(self.step, len(self.half_norms), dtype=torch.float32, device=z.device)
+        rows, scores = _CONVOLVE
+        self.convolves = (z.device.type == "cpu" and torch.backends.mkldnn.is_available()
+                          and self.step >= max(rows, width) and self.step * num_codes >= scores)
+        if not self.convolves:
+            self.buffer = torch.empty(self.step, len(self.half_norms), dtype=torch.float32, device=z.device)
 
     def __call__(self, z: Tensor) -> tuple[Tensor, Tensor]:
         centred = (z - self.origin).float()
-        scores = _affine(centred, self.minus_codes, self.half_norms, self.buffer).view(-1, self.size, self.groups)
+        if self.convolves:
+            scores = _convolution(centred, self.minus_codes, self.half_norms)
+        else:
+            scores = torch.addmm(self.half_norms, centred, self.minus_codes.t(), out=self.buffer[:len(z)])
         # The winner is no farther than the shortest code, so by the triangle inequality its own norm is at most
         # `reach`, and products of norms bound every rounding.
         norms = centred.norm(dim=1)
         reach = torch.minimum(2 * norms + self.shortest, self.longest)
-        return scores, self.relative * reach * (reach + 2 * norms) + self.underflow
+        slack = self.relative * reach * (reach + 2 * norms) + self.underflow
+        return scores.view(-1, self.size, self.groups), slack
 
 
-def _affine(x: Tensor, weight: Tensor, bias: Tensor, buffer: Tensor) -> Tensor:
-    """(n, D) vectors, (K, D) weight, (K,) bias -> (n, K): x weightᵀ + bias, in the buffer's first rows or elsewhere.
+def _convolution(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """(n, D) vectors, (K, D) weight, (K,) bias -> (n, K): x weightᵀ + bias, as a 1 × 1 convolution on a CPU.
 
-    A large product on a CPU is taken as a 1 × 1 convolution: the same sums, but by oneDNN, in the widest registers
-    the processor has. PyTorch gives `addmm` to MKL, which takes up to twice as long where Intel did not make the
-    processor. But oneDNN first copies the weight: for few rows, or a copy larger than the result, `addmm` does it.
+    The sums are those of `addmm`, but by oneDNN, in the widest registers the processor has. PyTorch gives `addmm`
+    to MKL, which takes up to twice as long where Intel did not make the processor. oneDNN first copies the weight: no
+    gain for few rows, nor wanted where the copy would be larger than the result.
     """
     n, width = x.shape
-    rows, scores = _CONVOLVE
-    if (x.device.type != "cpu" or not torch.backends.mkldnn.is_available()
-            or n < max(rows, width) or n * len(weight) < scores):
-        return torch.addmm(bias, x, weight.t(), out=buffer[:n])
     if n % 16:  # 16 pictures, one pixel wide: of fewer, PyTorch does not always ask oneDNN
         x = F.pad(x, (0, 0, 0, -n % 16))
     pictures = x.view(16, -1, 1, width).permute(0, 3, 1, 2)  # (B, D, H, W), in memory still vector by vector

@@ -297,7 +297,7 @@ guess_groups.reveal(1, because=(
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
 guess_groups.hold()
 with_levels = lesson.StepTimes(steps | {
-    "两层 two levels": lambda scores: two_levels(scores, math.isqrt(scores.shape[1]))})
+    "两层 two levels": lambda scores: two_levels(scores, math.isqrt(scores.shape[1]))}, num_codes=4096)
 with_levels
 
 

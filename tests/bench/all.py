@@ -1,8 +1,8 @@
 """Speed beside the peers and the limit, in one table: ``python tests/bench/all.py --picture growth.png``
 
 Search: `nearest_code` beside the seed's formula, `torch.cdist`, FAISS' exact index, scikit-learn, and as the limit
-the product alone, by `torch.mm` and by the search's own kernel (none of the peers is exact when two codes nearly tie,
-see lesson 1). Training step: the EMA quantizer, forward and backward, beside vector-quantize-pytorch's with the same
+the product alone, by `torch.mm` and as the search makes it (none of the peers is exact when two codes nearly tie, see
+lesson 1). Training step: the EMA quantizer, forward and backward, beside vector-quantize-pytorch's with the same
 settings. All of a row run in turn, after a warm-up; the table has medians, how many times as long as ours, and peak
 memory beyond the inputs.
 FAISS serves nothing else here: ``pip install -e .[bench]``.
@@ -22,7 +22,7 @@ from sklearn.metrics import pairwise_distances_argmin
 from vector_quantize_pytorch import VectorQuantize
 
 from vqlab import EMACodebook, EMAVectorQuantizer, nearest_code
-from vqlab.codebook import _affine
+from vqlab.codebook import _Scores
 
 try:
     import faiss
@@ -61,10 +61,9 @@ def matmul_alone(z, codebook):
 
 
 def product_alone(z, codebook):
-    rows = max(1, 2**21 // len(codebook))
-    scores = torch.empty(min(rows, len(z)), len(codebook))
-    for chunk in z.split(rows):
-        _affine(chunk, codebook, codebook[:, 0], scores)
+    scores_of = _Scores(z, codebook)
+    for chunk in z.split(scores_of.step):
+        scores_of(chunk)
 
 
 PEERS = {"nearest_code": nearest_code, "seed formula": seed_formula, "torch.cdist": by_cdist, "FAISS exact": by_faiss,

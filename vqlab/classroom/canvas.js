@@ -252,6 +252,47 @@ export function drawStill(canvas, look, paint) {
 }
 
 /**
+ * The convex cell of each code inside the box: cut by the bisector with every other code. A code that lies on an
+ * earlier one gets none.
+ * @param {ArrayLike<number>} codes x and y in turn
+ * @param {Point} low the box's corner with the lowest x and y
+ * @param {Point} high the opposite corner
+ * @returns {Point[][]} each code's corners
+ */
+export function voronoiCells(codes, [left, bottom], [right, top]) {
+  const number = codes.length / 2;
+  return Array.from({ length: number }, (_, i) => {
+    /** @type {Point[]} */
+    let cell = [[left, bottom], [right, bottom], [right, top], [left, top]];
+    const [x, y] = [codes[2 * i], codes[2 * i + 1]];
+    for (let j = 0; j < number && cell.length; j += 1) {
+      if (j === i) continue;
+      const [nx, ny] = [codes[2 * j] - x, codes[2 * j + 1] - y];
+      if (!nx && !ny) {
+        if (j < i) cell = [];
+        continue;
+      }
+      const limit = nx * (x + nx / 2) + ny * (y + ny / 2);
+      /** @type {(point: Point) => number} */
+      const side = ([px, py]) => px * nx + py * ny - limit; // at most 0: nearer to i
+      /** @type {Point[]} */
+      const cut = [];
+      cell.forEach((point, at) => {
+        const next = cell[(at + 1) % cell.length];
+        const [a, b] = [side(point), side(next)];
+        if (a <= 0) cut.push(point);
+        if ((a < 0 && b > 0) || (a > 0 && b < 0)) {
+          const t = a / (a - b);
+          cut.push([point[0] + t * (next[0] - point[0]), point[1] + t * (next[1] - point[1])]);
+        }
+      });
+      cell = cut;
+    }
+    return cell;
+  });
+}
+
+/**
  * A rectangle of the plane. `box` to put in the page; `open()` to draw on it: the context, the theme, and `at(point)`,
  * a point's place on the canvas (null where it has no size); `handle(label, point, move)` for a point that can be
  * dragged, and moved with the arrow keys (Shift: finely). A handle's `place(point, note)` puts it elsewhere without

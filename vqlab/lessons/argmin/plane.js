@@ -1,5 +1,7 @@
 import { button, element, figure, onceAFrame, soon, span, widgetRoot } from "../../classroom/widget.js";
-import { chart, disc, drawStill, numbersOf, onLookChange, plane, sharpContext, themeColours } from "../../classroom/canvas.js";
+import {
+  chart, disc, drawStill, numbersOf, onLookChange, plane, sharpContext, themeColours, voronoiCells,
+} from "../../classroom/canvas.js";
 
 // Squared distances in double precision, the first of equals wins: as vqlab.nearest_code.
 function nearestCode(points, codes) {
@@ -42,39 +44,6 @@ function lloydStep(points, codes, indices) {
     sums[2 * k + 1] += points[2 * n + 1];
   });
   return codes.map((old, i) => (counts[i >> 1] ? sums[i] / counts[i >> 1] : old));
-}
-
-// The convex cell of each code inside the box: cut by the bisector with every other code. A code that lies on an
-// earlier one gets none.
-function voronoiCells(codes, [left, bottom], [right, top]) {
-  const number = codes.length / 2;
-  return Array.from({ length: number }, (_, i) => {
-    let cell = [[left, bottom], [right, bottom], [right, top], [left, top]];
-    const [x, y] = [codes[2 * i], codes[2 * i + 1]];
-    for (let j = 0; j < number && cell.length; j += 1) {
-      if (j === i) continue;
-      const [nx, ny] = [codes[2 * j] - x, codes[2 * j + 1] - y];
-      if (!nx && !ny) {
-        if (j < i) cell = [];
-        continue;
-      }
-      const limit = nx * (x + nx / 2) + ny * (y + ny / 2);
-      /** @type {(point: number[]) => number} */
-      const side = ([px, py]) => px * nx + py * ny - limit; // at most 0: nearer to i
-      const cut = [];
-      cell.forEach((point, at) => {
-        const next = cell[(at + 1) % cell.length];
-        const [a, b] = [side(point), side(next)];
-        if (a <= 0) cut.push(point);
-        if ((a < 0 && b > 0) || (a > 0 && b < 0)) {
-          const t = a / (a - b);
-          cut.push([point[0] + t * (next[0] - point[0]), point[1] + t * (next[1] - point[1])]);
-        }
-      });
-      cell = cut;
-    }
-    return cell;
-  });
 }
 
 /** @type {(rgb: number[] | Uint8Array, alpha?: number) => string} */

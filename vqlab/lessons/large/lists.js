@@ -1,5 +1,5 @@
 import { element, numberList, onceAFrame, slider, soon, widgetRoot, writeNumbers } from "../../classroom/widget.js";
-import { diamond, disc, onLookChange, plane } from "../../classroom/canvas.js";
+import { diamond, disc, onLookChange, plane, voronoiCells } from "../../classroom/canvas.js";
 
 /** @type {(a: number[], b: number[]) => number} */
 function squared([x, y], [u, v]) {
@@ -38,13 +38,7 @@ function render({ model, el }) {
         "Orange diamond: the query; drag it, or use the arrow keys. Shaded: the cells searched; large dots: codes compared. "
         + "The green line leads to what is found, dashed vermilion and a cross to the nearest code where it is missed."]))));
 
-  // which cell each square of a grid belongs to, once
-  const grid = 84;
-  const owners = Array.from({ length: grid * grid }, (_, i) => {
-    const point = [((i % grid) + 0.5) / grid * 2 - 1, 1 - (Math.floor(i / grid) + 0.5) / grid * 2];
-    return centres.reduce((best, centre, cell) =>
-      (squared(point, centre) < squared(point, centres[best]) ? cell : best), 0);
-  });
+  const borders = voronoiCells(centres.flat(), [-1, -1], [1, 1]);
 
   const tell = soon(() => {
     const { cells, compared, found, nearest } = searchCells(query, codes, centres, lists, probes);
@@ -63,19 +57,18 @@ function render({ model, el }) {
     const { cells, found, nearest } = searchCells(query, codes, centres, lists, probes);
     const pen = open();
     if (!pen) return;
-    const { context, theme, width, at } = pen;
+    const { context, theme, at } = pen;
     const chosen = new Set(cells);
-    const side = width / grid;
-    owners.forEach((cell, i) => {
-      const [column, row] = [i % grid, Math.floor(i / grid)];
-      if (chosen.has(cell)) {
-        context.fillStyle = "rgba(0, 158, 115, 0.18)";
-        context.fillRect(column * side, row * side, side + 0.5, side + 0.5);
-      }
-      context.fillStyle = theme.text;
+    context.strokeStyle = theme.text;
+    context.fillStyle = "rgba(0, 158, 115, 0.18)";
+    context.lineWidth = 1;
+    borders.forEach((corners, cell) => {
+      context.beginPath();
+      corners.forEach((corner) => context.lineTo(...at(corner)));
+      context.closePath();
+      if (chosen.has(cell)) context.fill();
       context.globalAlpha = 0.45;
-      if (column && owners[i - 1] !== cell) context.fillRect(column * side, row * side, 1, side);
-      if (row && owners[i - grid] !== cell) context.fillRect(column * side, row * side, side, 1);
+      context.stroke();
       context.globalAlpha = 1;
     });
     codes.forEach((code, i) => {
