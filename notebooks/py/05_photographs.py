@@ -444,6 +444,7 @@ classroom.PictureExplorer(
     alt_en="Left one of the cat's eyes, right the same drawn from the file; the larger λ, the smaller the file and the flatter the fur.")
 
 # %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+guess_jpeg.hold()
 swapped = unpack(model, files[2])[0] != tokens
 dear, others = ideal[swapped].mean().item(), ideal[~swapped].mean().item()
 classroom.say(f"λ = 0.003：换掉 {swapped.float().mean():.0%} 的 token；它们原来平均 {dear:.1f} 比特，其余的 {others:.1f} 比特",
