@@ -4,8 +4,9 @@ Search: `nearest_code` beside the seed's formula, `torch.cdist`, FAISS' exact in
 the product alone, by `torch.mm` and as the search makes it (none of the peers is exact when two codes nearly tie, see
 lesson 1). Training step: the EMA quantizer, forward and backward, beside vector-quantize-pytorch's with the same
 settings. All of a row run in turn, after a warm-up; the table has medians, how many times as long as ours, and peak
-memory beyond the inputs.
-FAISS serves nothing else here: ``pip install -e .[bench]``.
+memory beyond the inputs. FAISS serves nothing else here: ``pip install -e .[bench]``.
+
+``--device cuda`` measures a million vectors instead, beside `torch.cdist` and the product in chunks, and the steps.
 """
 
 import argparse
@@ -29,6 +30,7 @@ try:
 except ImportError:
     faiss = None
 
+MILLION = (2**20, 16384, 32, 5)  # on a GPU
 SEARCHES = [(4096, 512, 8, 31), (4096, 512, 64, 31), (16384, 1024, 64, 9), (65536, 8192, 32, 5)]  # N, K, D, runs
 STEPS = [((4, 32, 32), 512, 64, 15), ((16, 32, 32), 1024, 64, 7), ((4, 32, 32), 8192, 32, 5)]  # (B, H, W), K, D, runs
 BASE = dict(N=8192, K=1024, D=32)
@@ -54,10 +56,14 @@ def by_sklearn(z, codebook):
 
 
 def matmul_alone(z, codebook):
-    rows = max(1, 2**21 // len(codebook))  # as many at once as nearest_code
-    scores = torch.empty(min(rows, len(z)), len(codebook))
+    rows = _Scores(z, codebook).step  # as many at once as nearest_code
+    scores = z.new_empty(rows, len(codebook))
     for chunk in z.split(rows):
         torch.mm(chunk, codebook.T, out=scores[:len(chunk)])
+
+
+def by_chunked_cdist(z, codebook):
+    return torch.cat([torch.cdist(chunk, codebook).argmin(1) for chunk in z.split(_Scores(z, codebook).step)])
 
 
 def product_alone(z, codebook):
@@ -70,20 +76,34 @@ PEERS = {"nearest_code": nearest_code, "seed formula": seed_formula, "torch.cdis
          "scikit-learn": by_sklearn, "matmul alone": matmul_alone, "our product alone": product_alone}
 if faiss is None:
     del PEERS["FAISS exact"]
+GPU_PEERS = {"nearest_code": nearest_code, "torch.cdist in chunks": by_chunked_cdist, "matmul alone": matmul_alone,
+             "our product alone": product_alone}
 
 
-def measure(functions, runs):
+def measure(functions, runs, device="cpu"):
     """{name: (median seconds, peak MiB or None)} of functions without arguments, in turn."""
+    wait = torch.cuda.synchronize if device == "cuda" else lambda: None
     seconds = {name: [] for name in functions}
     order, generator = list(functions), random.Random(0)
     for run in range(runs + 2):
         generator.shuffle(order)  # each inherits cache and memory from whoever ran before it: not always the same one
         for name in order:
+            wait()
             start = time.perf_counter()
             functions[name]()
+            wait()
             if run >= 2:  # the first two warm up
                 seconds[name].append(time.perf_counter() - start)
-    return {name: (statistics.median(seconds[name]), peak(function)) for name, function in functions.items()}
+    measured = peak_on_cuda if device == "cuda" else peak
+    return {name: (statistics.median(seconds[name]), measured(function)) for name, function in functions.items()}
+
+
+def peak_on_cuda(function):
+    """MiB of tensors that live at once while the function runs, beyond those that lived before it."""
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    function()
+    return (torch.cuda.max_memory_allocated() - before) / 2**20
 
 
 def peak(function):
@@ -113,18 +133,20 @@ def show(title, results):
               f"{ours / results['our product alone'][0]:.2f} × its product alone")
 
 
-def searches(n, k, d, runs, names=tuple(PEERS)):
-    z, codebook = (torch.randn(rows, d, generator=torch.Generator().manual_seed(rows)) for rows in (n, k))
-    return measure({name: lambda peer=PEERS[name]: peer(z, codebook) for name in names if name in PEERS}, runs)
+def searches(n, k, d, runs, names=tuple(PEERS), device="cpu"):
+    z, codebook = (torch.randn(rows, d, generator=torch.Generator().manual_seed(rows)).to(device) for rows in (n, k))
+    peers = GPU_PEERS if device == "cuda" else PEERS
+    calls = {name: lambda peer=peers[name]: peer(z, codebook) for name in names if name in peers}
+    return measure(calls, runs, device)
 
 
-def training_steps(shape, k, d, runs):
+def training_steps(shape, k, d, runs, device="cpu"):
     torch.manual_seed(0)
     b, height, width = shape
-    z_e = torch.randn(b, d, height, width, requires_grad=True)
-    ours = EMAVectorQuantizer(k, d, codebook=EMACodebook(k, d, restart_below=0.1))
+    z_e = torch.randn(b, d, height, width, device=device, requires_grad=True)
+    ours = EMAVectorQuantizer(k, d, codebook=EMACodebook(k, d, restart_below=0.1)).to(device)
     theirs = VectorQuantize(dim=d, codebook_size=k, decay=0.99, commitment_weight=1.0, accept_image_fmap=True,
-                            threshold_ema_dead_code=0.1 * b * height * width / k)  # 0.1 of the uniform share, too
+                            threshold_ema_dead_code=0.1 * b * height * width / k).to(device)  # 0.1 of the share, too
 
     def step(quantizer):
         quantized, *rest = quantizer(z_e)
@@ -132,7 +154,15 @@ def training_steps(shape, k, d, runs):
         (quantized.square().mean() + loss.sum()).backward()
         z_e.grad = None
 
-    return measure({"vqlab": lambda: step(ours), "vector-quantize-pytorch": lambda: step(theirs)}, runs)
+    return measure({"vqlab": lambda: step(ours), "vector-quantize-pytorch": lambda: step(theirs)}, runs, device)
+
+
+def show_steps(device):
+    for shape, k, d, runs in STEPS:
+        results = training_steps(shape, k, d, runs, device)
+        show(f"training step, N × K × D = {torch.Size(shape).numel()} × {k} × {d}", results)
+        seconds, theirs = (each[0] for each in results.values())
+        print(f"  -> vqlab takes {seconds / theirs:.3f} of its time, {1 / seconds:.0f} steps a second")
 
 
 def draw_growth(path):
@@ -165,7 +195,15 @@ def draw_growth(path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--picture", type=Path, help="also measure how time grows with N, K, D; draw it here")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     options = parser.parse_args()
+    if options.device == "cuda":
+        if not torch.cuda.is_available():
+            parser.error(f"no CUDA device for torch {torch.__version__}")
+        print(f"torch {torch.__version__}, {torch.cuda.get_device_name()}")
+        show("search, N × K × D = {} × {} × {}".format(*MILLION[:3]), searches(*MILLION, tuple(GPU_PEERS), "cuda"))
+        show_steps("cuda")
+        return
     # glibc's malloc adapts to the largest block it has seen freed; without this, whoever runs first pays page faults
     torch.empty(6 * 2**20)
     if faiss is None:
@@ -175,10 +213,7 @@ def main():
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads of {os.cpu_count()} cores")
     for n, k, d, runs in SEARCHES:
         show(f"search, N × K × D = {n} × {k} × {d}", searches(n, k, d, runs))
-    for shape, k, d, runs in STEPS:
-        results = training_steps(shape, k, d, runs)
-        show(f"training step, N × K × D = {torch.Size(shape).numel()} × {k} × {d}", results)
-        print(f"  -> vqlab takes {results['vqlab'][0] / results['vector-quantize-pytorch'][0]:.3f} of its time")
+    show_steps("cpu")
     if options.picture:
         print("\ngrowth")
         draw_growth(options.picture)
