@@ -185,6 +185,8 @@ def test_nothing_in_the_loop_waits_for_the_device():
     assert index.shape == lead.shape == (100,)
     with pytest.raises(RuntimeError):  # its results are asked for, once, behind the loop
         nearest_code(z, codebook)
+    learner = EMACodebook(70, 8).to("meta")
+    learner.observe(z[:100], index)  # and without restarts, learning from them asks for nothing
 
 
 @pytest.mark.cuda

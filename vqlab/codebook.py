@@ -240,7 +240,7 @@ def kmeans(data: Tensor, num_clusters: int, iterations: int = 10, *,
 
 def _count_and_sum(z: Tensor, indices: Tensor, num_embeddings: int) -> tuple[Tensor, Tensor]:
     """Per code: how many vectors chose it (K,), and their sum (K, D); float32."""
-    counts = torch.bincount(indices, minlength=num_embeddings).float()
+    counts = z.new_zeros(num_embeddings).index_add_(0, indices, z.new_ones(len(indices)))  # bincount waits for a GPU
     sums = z.new_zeros(num_embeddings, z.shape[1]).index_add_(0, indices, z)
     return counts, sums
 
