@@ -202,7 +202,7 @@ guess_steps = classroom.Predict(
     options=[("大约 1/16", "about 1/16"), ("大约 1/4", "about 1/4"), ("差不多，甚至更久", "about as long, or longer")])
 guess_steps
 
-# %%
+# %% tags=["nbval-ignore-output"]
 guess_steps.hold()
 steps = {
     "argmin": lambda scores: scores.argmin(dim=1),
