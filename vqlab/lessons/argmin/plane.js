@@ -293,5 +293,5 @@ function drawHistory(canvas, values) {
   points.forEach((point) => axes.dot(point, "#0072b2", 3.2));
 }
 
-export { distortion, lloydStep, nearestCode, voronoiCells };
+export { distortion, lloydStep, nearestCode };
 export default { render };
