@@ -93,10 +93,10 @@ class _Scores:
         rows = _CHUNK.get(z.device.type, _CHUNK["cpu"]) // num_codes
         self.step = min(len(z), max(16, rows))  # a product of fewer rows would do little but read the codes
         self.few = max(1, rows // 4)  # as many as can be settled at once: each may have K candidates, in float64
-        rows, scores = _CONVOLVE
+        least_rows, least_scores = _CONVOLVE
         self.convolves = (z.device.type == "cpu" and torch.backends.mkldnn.is_available()
-                          and self.step >= max(rows, width) and self.step * num_codes >= scores)
-        if not self.convolves:
+                          and self.step >= max(least_rows, width) and self.step * num_codes >= least_scores)
+        if not self.convolves:  # addmm writes here every time: in fresh memory the heap would grow by pieces
             self.buffer = torch.empty(self.step, len(self.half_norms), dtype=torch.float32, device=z.device)
 
     def __call__(self, z: Tensor) -> tuple[Tensor, Tensor]:

@@ -23,7 +23,7 @@ from sklearn.metrics import pairwise_distances_argmin
 from vector_quantize_pytorch import VectorQuantize
 
 from vqlab import EMACodebook, EMAVectorQuantizer, nearest_code
-from vqlab.codebook import _Scores
+from vqlab.codebook import _CHUNK, _Scores
 
 try:
     import faiss
@@ -55,15 +55,20 @@ def by_sklearn(z, codebook):
     return pairwise_distances_argmin(z.numpy(), codebook.numpy())
 
 
+def chunks(z, codebook):
+    """z, as many rows at once as nearest_code takes, without what it must know beforehand."""
+    return z.split(max(1, _CHUNK[z.device.type] // len(codebook)))
+
+
 def matmul_alone(z, codebook):
-    rows = _Scores(z, codebook).step  # as many at once as nearest_code
-    scores = z.new_empty(rows, len(codebook))
-    for chunk in z.split(rows):
+    first, *rest = chunks(z, codebook)
+    scores = torch.mm(first, codebook.T)
+    for chunk in rest:
         torch.mm(chunk, codebook.T, out=scores[:len(chunk)])
 
 
 def by_chunked_cdist(z, codebook):
-    return torch.cat([torch.cdist(chunk, codebook).argmin(1) for chunk in z.split(_Scores(z, codebook).step)])
+    return torch.cat([torch.cdist(chunk, codebook).argmin(1) for chunk in chunks(z, codebook)])
 
 
 def product_alone(z, codebook):

@@ -130,7 +130,7 @@ class Lesson:
                        if cell["cell_type"] == "code" and cell["source"] and not cell["execution_count"]]
             if not waiting:
                 return self.wait_idle()
-            if errors := self.errors():  # the cells after it will never run
+            if errors := self.errors(cells):  # the cells after it will never run
                 raise RuntimeError("\n".join(errors))
             if time.monotonic() > deadline:
                 raise TimeoutError(f"cell {waiting[0]} still running after {seconds} s")
@@ -166,9 +166,10 @@ class Lesson:
     def outputs(self, number):
         return self.cells()[number].get("outputs", [])
 
-    def errors(self):
+    def errors(self, cells=None):
+        """What the outputs of the cells, by default as they are now, say of errors: a line each."""
         return [f"cell {number}: {output['ename']}: {output['evalue']}"
-                for number, cell in enumerate(self.cells()) for output in cell.get("outputs", [])
+                for number, cell in enumerate(cells or self.cells()) for output in cell.get("outputs", [])
                 if output["output_type"] == "error"]
 
     def wait_output(self, number, text, seconds=30):
